@@ -1,0 +1,156 @@
+"""From a scan on its own grid to the network's input, and from the network's output back, voxel for voxel.
+
+Two presets. ``whole-brain`` takes the box of non-zero voxels, so that no tumour falls outside; it is what ships.
+``paper`` takes the central 128 mm cube at 2 mm (128³ subsampled to 64³ on BraTS's 1 mm grid), as the paper says.
+Both: axes turned to the nearest of RAS, z-score over the non-zero voxels, isotropic ``spacing``.
+"""
+
+import math
+from dataclasses import dataclass
+
+import nibabel.orientations as orientations
+import numpy as np
+import torch
+from torch.nn import functional
+
+from KDNetLib.errors import InputError
+from KDNetLib.resampling import axis_weights, resample
+
+PRESETS = ("whole-brain", "paper")
+_PAPER_SIDE_MM = 128.0
+#: Voxels of the native grid brought back at once, which bounds the memory of fine grids (4 classes, float32: 64 MB).
+_SLAB_VOXELS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """A preset and the network's isotropic voxel ``spacing`` in mm; part of every model file."""
+
+    preset: str = "whole-brain"
+    spacing: float = 2.0
+
+    def __post_init__(self):
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}")
+        if not isinstance(self.spacing, (int, float)) or not 0.5 <= self.spacing <= 8:
+            raise ValueError(f"spacing must be from 0.5 to 8 mm, not {self.spacing!r}")
+
+    def prepare(self, channels: list[np.ndarray], affine: np.ndarray, divisor: int = 1) -> "PreparedInput":
+        """Prepare co-registered ``channels``, each (I, J, K) float32 with background 0, for the network.
+
+        ``affine`` is 4×4, voxel index to RAS mm; ``divisor`` is what each side of the result must be a multiple of.
+        Raises InputError where the box holds no voxel that is not zero.
+        """
+        to_ras = orientations.io_orientation(affine)
+        turned = [orientations.apply_orientation(channel, to_ras) for channel in channels]
+        spacing = np.empty(3)
+        spacing[to_ras[:, 0].astype(int)] = np.linalg.norm(affine[:3, :3], axis=0)
+        box = self._box(turned, spacing)
+        grid = _Grid.over(box, spacing, self.spacing, divisor)
+        if not any(channel[box].any() for channel in turned):
+            raise InputError("The part of the scan that the network looks at is empty; check the scan's position and its background.")
+        cropped = torch.stack([torch.from_numpy(_z_score(channel[box])) for channel in turned])
+        return PreparedInput(resample(cropped, grid.weights_in()), turned[0].shape, to_ras, box, grid)
+
+    def _box(self, turned: list[np.ndarray], spacing: np.ndarray) -> tuple[slice, slice, slice]:
+        shape = turned[0].shape
+        if self.preset == "paper":
+            sides = [max(1, round(_PAPER_SIDE_MM / step)) for step in spacing]
+            starts = [(size - side) // 2 for size, side in zip(shape, sides)]
+            return tuple(slice(max(0, start), min(size, start + side)) for start, side, size in zip(starts, sides, shape))
+        foreground = np.logical_or.reduce([channel != 0 for channel in turned])
+        box = []
+        for axis in range(3):
+            used = np.flatnonzero(foreground.any(axis=tuple({0, 1, 2} - {axis})))
+            box.append(slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0))
+        return tuple(box)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The network's grid over a box: per axis its voxels, the box's voxels, and where sample 0 lies in the box."""
+
+    size: tuple[int, ...]
+    box_size: tuple[int, ...]
+    start: tuple[float, ...]
+    step: tuple[float, ...]
+
+    @classmethod
+    def over(cls, box, spacing, target: float, divisor: int) -> "_Grid":
+        size, box_size, start, step = [], [], [], []
+        for side, native in zip(box, spacing):
+            count = side.stop - side.start
+            needed = max(1, math.ceil(count * native / target - 1e-6))
+            padded = math.ceil(needed / divisor) * divisor
+            ratio = float(target / native)
+            size.append(padded)
+            box_size.append(count)
+            step.append(ratio)
+            # Centres coincide up to half a voxel: cell edges meet, so that 1 mm on a 1 mm grid is a pure crop.
+            edge = math.floor((count - ratio * padded) / 2 + 1e-6)
+            start.append(edge + (ratio - 1) / 2)
+        return cls(tuple(size), tuple(box_size), tuple(start), tuple(step))
+
+    def weights_in(self):
+        return tuple(axis_weights(*axis) for axis in zip(self.box_size, self.size, self.start, self.step))
+
+    def weights_back(self):
+        return tuple(
+            axis_weights(size, box_size, -start / step, 1 / step)
+            for box_size, size, start, step in zip(self.box_size, self.size, self.start, self.step)
+        )
+
+
+@dataclass(frozen=True)
+class PreparedInput:
+    """The network's input ``tensor`` (C, X, Y, Z) float32 in RAS axis order, with the record of how to go back."""
+
+    tensor: torch.Tensor
+    _turned_shape: tuple[int, int, int]
+    _to_ras: np.ndarray
+    _box: tuple[slice, slice, slice]
+    _grid: _Grid
+
+    def labels_like_input(self, classes: np.ndarray) -> np.ndarray:
+        """A label map (I, J, K) uint8 of the scan's own grid, on the network's grid: the class that fills most of a voxel."""
+        turned = orientations.apply_orientation(classes, self._to_ras)[self._box]
+        shares = functional.one_hot(torch.from_numpy(np.ascontiguousarray(turned)).long()).movedim(-1, 0).float()
+        return resample(shares, self._grid.weights_in()).argmax(dim=0).to(torch.uint8).numpy()
+
+    def restore(self, probabilities: torch.Tensor, keep: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+        """Bring class ``probabilities`` (classes, X, Y, Z) on the network's grid back to the input's own grid.
+
+        Returns the argmax (I, J, K) uint8, and the probabilities (classes, I, J, K) float16 where ``keep``, else None.
+        Outside the box everything is background.
+        """
+        classes = np.zeros(self._turned_shape, dtype=np.uint8)
+        kept = None
+        if keep:
+            kept = np.zeros((len(probabilities), *self._turned_shape), dtype=np.float16)
+            kept[0] = 1
+        weights = self._grid.weights_back()
+        first, second, third = self._box
+        slab = max(1, _SLAB_VOXELS // (self._grid.box_size[1] * self._grid.box_size[2]))
+        for begin in range(0, self._grid.box_size[0], slab):
+            rows = weights[0][begin : begin + slab]
+            part = resample(probabilities, (rows, weights[1], weights[2]))
+            place = (slice(first.start + begin, first.start + begin + len(rows)), second, third)
+            classes[place] = part.argmax(dim=0).to(torch.uint8).cpu().numpy()
+            if keep:
+                kept[(slice(None), *place)] = part.to(torch.float16).cpu().numpy()
+        return self._turn_back(classes), None if kept is None else np.stack([self._turn_back(c) for c in kept])
+
+    def _turn_back(self, array: np.ndarray) -> np.ndarray:
+        ras = np.array([[0, 1], [1, 1], [2, 1]])
+        back = orientations.ornt_transform(ras, self._to_ras)
+        return np.ascontiguousarray(orientations.apply_orientation(array, back))
+
+
+def _z_score(channel: np.ndarray) -> np.ndarray:
+    """(x − mean) / sd over the non-zero voxels, which alone are changed; a channel without spread is only centred."""
+    foreground = channel != 0
+    values = channel[foreground]
+    if not len(values):
+        return channel
+    mean, deviation = values.mean(dtype=np.float64), values.std(dtype=np.float64)
+    return np.where(foreground, (channel - np.float32(mean)) / np.float32(deviation or 1), np.float32(0))
