@@ -1,0 +1,38 @@
+"""Fills the panel's tables."""
+
+import qt
+from slicer.i18n import tr as _
+
+from KDNetLib.labels import REGIONS
+from KDNetSegmentationLib.results_table import volumeRows
+
+
+def fillVolumes(table, stored) -> None:
+    """Show the volumes of a run (``results_table.storedResult``), or nothing for None."""
+    rows = [row[1:] for row in volumeRows(stored)] if stored else []
+    _fill(table, [_("Structure"), _("Volume (ml)")], rows)
+
+
+def fillComparison(table, regions) -> None:
+    """Show region -> measures as ``ComparisonJob`` gives them."""
+    rows = [
+        (
+            region,
+            f"{regions[region]['dice']:.3f}",
+            f"{regions[region]['hd95']:.2f}",
+            f"{regions[region]['volume_prediction_ml']:.2f}",
+            f"{regions[region]['volume_reference_ml']:.2f}",
+        )
+        for region in REGIONS
+    ]
+    _fill(table, [_("Region"), _("Dice"), _("HD95 (mm)"), _("Result (ml)"), _("Reference (ml)")], rows)
+
+
+def _fill(table, titles, rows):
+    table.setColumnCount(len(titles))
+    table.setHorizontalHeaderLabels(titles)
+    table.setRowCount(len(rows))
+    for rowIndex, row in enumerate(rows):
+        for columnIndex, text in enumerate(row):
+            table.setItem(rowIndex, columnIndex, qt.QTableWidgetItem(text))
+    table.visible = bool(rows)

@@ -1,0 +1,320 @@
+"""The panel of the module KDNetSegmentation."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+from slicer.util import VTKObservationMixin
+
+from KDNetLib.errors import Cancelled, KDNetError
+from KDNetSegmentationLib import results_table
+from KDNetSegmentationLib.brain_extraction import brainExtractionInstalled, extractBrain
+from KDNetSegmentationLib.logic import KDNetSegmentationLogic
+from KDNetSegmentationLib.model_panel import ModelPanel
+from KDNetSegmentationLib.panel_state import PanelState, disabledReasons
+from KDNetSegmentationLib.segmentation_output import hasResult, isShown3D, resultFor, setShown3D
+from KDNetSegmentationLib.tables import fillComparison, fillVolumes
+
+_ERROR_STYLE = "color: #d9534f"
+_WARNING_STYLE = "color: #c77c11"
+
+
+class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel. Its choices live in the parameter node; what can be used when is decided in ``panel_state``."""
+
+    def __init__(self, parent=None):
+        self.logic = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+        self._devicesListed = False
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+
+    def setup(self):
+        """Build the panel when the module is opened for the first time."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/KDNetSegmentation.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = KDNetSegmentationLogic(onLog=self._log)
+        self._models = ModelPanel(self.ui, self._onModelChosen)
+        self._toolTips = {}
+        self._lastInput = None
+        self.ui.progressBar.visible = False
+        self.ui.statusLabel.visible = False
+        self.ui.deviceComboBox.addItem("auto", "auto")
+        self.ui.deviceComboBox.addItem("cpu", "cpu")
+        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneEndClose)
+        self.ui.segmentButton.connect("clicked(bool)", self.onSegmentOrCancel)
+        self.ui.cardButton.connect("clicked(bool)", self.onShowCard)
+        self.ui.importButton.connect("clicked(bool)", self.onImportModel)
+        self.ui.removeButton.connect("clicked(bool)", self.onRemoveModel)
+        self.ui.show3DButton.connect("clicked(bool)", self.onShow3D)
+        self.ui.copyButton.connect("clicked(bool)", self.onCopy)
+        self.ui.saveButton.connect("clicked(bool)", self.onSave)
+        self.ui.compareButton.connect("clicked(bool)", self.onCompare)
+        self.ui.extractBrainButton.connect("clicked(bool)", self.onExtractBrain)
+        self.ui.deviceComboBox.connect("activated(int)", self.onDeviceChosen)
+        self.ui.advancedCollapsibleButton.connect("contentsCollapsed(bool)", self.onAdvancedCollapsed)
+        self.initializeParameterNode()
+
+    def enter(self):
+        """Called each time the user opens the module."""
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        """End the process and let go of the scene, before the panel is destroyed or reloaded."""
+        self.logic.shutdown()
+        self.setParameterNode(None)
+        self.removeObservers()
+
+    def onReload(self):
+        """Developer's reload: the packages too, not only the module file."""
+        for name in [name for name in sys.modules if name.split(".")[0] in ("KDNetSegmentationLib", "KDNetLib")]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        super().onReload()
+
+    def onSceneStartClose(self, caller, event):
+        """The parameter node is about to be reset."""
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        """A new scene needs a new parameter node at once if the panel is shown."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        """Take the choices from the scene, and the first volume as input if there is none yet."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if not self._parameterNode.inputVolume:
+            volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            self._parameterNode.inputVolume = next(
+                (node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode"), None
+            )
+
+    def setParameterNode(self, parameterNode):
+        """Connect the panel with another parameter node, or with none."""
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+        self._parameterNode = parameterNode
+        self._lastInput = None
+        if self._parameterNode:
+            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+            self.onParametersModified()
+
+    def onParametersModified(self, caller=None, event=None):
+        """Follow the choices, wherever they were made."""
+        inputVolume = self._parameterNode.inputVolume
+        if inputVolume is not self._lastInput:
+            self._lastInput = inputVolume
+            # A result belongs to its scan: another scan must not overwrite it.
+            if self._parameterNode.segmentation is None or hasResult(self._parameterNode.segmentation):
+                self._parameterNode.segmentation = resultFor(inputVolume) if inputVolume else None
+        self._models.choose(self._parameterNode.model)
+        self.ui.deviceComboBox.currentIndex = max(0, self.ui.deviceComboBox.findData(self._parameterNode.device))
+        self.updatePanel()
+
+    def updatePanel(self):
+        """Show what can be done now and what the last run gave."""
+        parameters = self._parameterNode
+        segmentationNode = parameters.segmentation if parameters else None
+        stored = results_table.storedResult(segmentationNode)
+        model = self._models.current
+        reasons = disabledReasons(
+            PanelState(
+                busy=self.logic.busy,
+                hasInput=bool(parameters and parameters.inputVolume),
+                modelProblem=self._models.problem,
+                modelImported=model is not None and not model.bundled,
+                hasResult=hasResult(segmentationNode),
+                hasVolumes=stored is not None,
+                hasReference=bool(parameters and parameters.reference),
+                canExtractBrain=brainExtractionInstalled(),
+            )
+        )
+        for name, reason in reasons.items():
+            control = getattr(self.ui, name)
+            toolTip = self._toolTips.setdefault(name, control.toolTip)
+            control.enabled = not reason
+            control.toolTip = reason or toolTip
+        if self.logic.busy:
+            self.ui.segmentButton.toolTip = _("End the computation now; nothing in the scene changes.")
+        self.ui.segmentButton.text = _("Cancel") if self.logic.busy else _("Segment")
+        self.ui.progressBar.visible = self.logic.busy
+        self.ui.show3DButton.checked = isShown3D(segmentationNode)
+        self.ui.captionLabel.text = results_table.caption(stored) if stored else _("No volumes yet.")
+        fillVolumes(self.ui.volumesTable, stored)
+
+    def onSegmentOrCancel(self):
+        """One button: it starts the run, and ends whatever is under way."""
+        if self.logic.busy:
+            self.logic.cancel()
+            return
+        parameters = self._parameterNode
+        self._begin(
+            self.logic.startSegmentation,
+            parameters.inputVolume,
+            parameters.segmentation,
+            self._models.current.path,
+            parameters.device,
+            parameters.brainMask,
+            parameters.flips,
+            parameters.probabilities,
+            onProgress=self._onProgress,
+            onFinished=self._onSegmented,
+        )
+
+    def onCompare(self):
+        """Measure the result against the reference."""
+        parameters = self._parameterNode
+        self._begin(
+            self.logic.startComparison,
+            parameters.segmentation,
+            parameters.reference,
+            parameters.convention,
+            onFinished=self._onCompared,
+        )
+
+    def onAdvancedCollapsed(self, collapsed):
+        """Ask for the devices the first time that they can be seen."""
+        if not collapsed and not self._devicesListed and not self.logic.busy:
+            self._begin(self.logic.startListingDevices, onFinished=self._onDevicesListed)
+
+    def onExtractBrain(self):
+        """Make a brain mask with the HDBrainExtraction extension and use it."""
+        self._showStatus(_("Extracting the brain; this may take minutes."))
+        slicer.app.processEvents()
+        try:
+            with slicer.util.WaitCursor():
+                self._parameterNode.brainMask = extractBrain(self._parameterNode.inputVolume)
+        except KDNetError as error:
+            self._showStatus(str(error), _ERROR_STYLE)
+        else:
+            self._showStatus(_("The brain mask is ready; click Segment."))
+
+    def onShow3D(self, shown):
+        """Show or hide the result in the 3-D views."""
+        setShown3D(self._parameterNode.segmentation, shown)
+        if shown:
+            slicer.util.resetThreeDViews()
+        self.updatePanel()
+
+    def onCopy(self):
+        """Put the volumes on the clipboard."""
+        slicer.app.clipboard().setText(results_table.asText(results_table.storedResult(self._parameterNode.segmentation)))
+        self._showStatus(_("The volumes are on the clipboard."))
+
+    def onSave(self):
+        """Save the volumes as a CSV file."""
+        stored = results_table.storedResult(self._parameterNode.segmentation)
+        path = qt.QFileDialog.getSaveFileName(
+            slicer.util.mainWindow(), _("Save volumes"), f"{stored['input']}_volumes.csv", _("CSV files (*.csv)")
+        )
+        if not path:
+            return
+        try:
+            results_table.writeCsv(stored, path)
+        except OSError as error:
+            self._showStatus(
+                _("The volumes could not be saved to {path} ({reason}); choose another folder.").format(
+                    path=path, reason=error.strerror
+                ),
+                _ERROR_STYLE,
+            )
+        else:
+            self._showStatus(_("The volumes are saved in {path}.").format(path=path))
+
+    def onShowCard(self):
+        """Show the chosen model's card."""
+        self._models.showCard()
+
+    def onImportModel(self):
+        """Let the user pick a model file and import it."""
+        path = qt.QFileDialog.getOpenFileName(
+            slicer.util.mainWindow(), _("Import a model"), str(Path.home()), _("KDNet models (*.safetensors)")
+        )
+        if path:
+            self._tryWithModels(self._models.importFile, path)
+
+    def onRemoveModel(self):
+        """Remove the chosen imported model."""
+        self._tryWithModels(self._models.removeCurrent)
+
+    def onDeviceChosen(self, index):
+        """Remember the device."""
+        self._parameterNode.device = self.ui.deviceComboBox.itemData(index)
+
+    def _onModelChosen(self, name):
+        self._parameterNode.model = name
+        self.updatePanel()
+
+    def _tryWithModels(self, action, *arguments):
+        try:
+            action(*arguments)
+        except KDNetError as error:
+            self._showStatus(str(error), _ERROR_STYLE)
+
+    def _begin(self, start, *arguments, **callbacks):
+        """Start a job; what is wrong with the input is shown at once."""
+        self._showStatus(_("Starting"))
+        self.ui.progressBar.value = 0
+        try:
+            start(*arguments, onMessage=self._log, **callbacks)
+        except KDNetError as error:
+            self._showStatus(str(error), _ERROR_STYLE)
+        self.updatePanel()
+
+    def _onProgress(self, fraction, stage):
+        self.ui.progressBar.value = round(100 * fraction)
+        self._showStatus(stage)
+
+    def _onSegmented(self, job):
+        if job.error is None:
+            if self._parameterNode:
+                self._parameterNode.segmentation = job.result.segmentationNode
+            for warning in job.result.warnings:
+                self._log(warning)
+            self._showStatus("\n".join(job.result.warnings), _WARNING_STYLE)
+        self._onFinished(job)
+
+    def _onCompared(self, job):
+        if job.error is None:
+            fillComparison(self.ui.comparisonTable, job.result)
+            self._showStatus("")
+        self._onFinished(job)
+
+    def _onDevicesListed(self, job):
+        if job.error is None:
+            self._devicesListed = True
+            self.ui.deviceComboBox.clear()
+            for device in job.result:
+                self.ui.deviceComboBox.addItem(device, device.split()[0])
+            self._showStatus("")
+        self._onFinished(job)
+
+    def _onFinished(self, job):
+        if job.error is not None:
+            self._log(str(job.error))
+            self._showStatus(str(job.error), "" if isinstance(job.error, Cancelled) else _ERROR_STYLE)
+        if self._parameterNode:
+            self.onParametersModified()
+        else:
+            self.updatePanel()
+
+    def _showStatus(self, text, style=""):
+        self.ui.statusLabel.text = text
+        self.ui.statusLabel.styleSheet = style
+        self.ui.statusLabel.visible = bool(text)
+
+    def _log(self, text):
+        self.ui.logEdit.appendPlainText(text)
