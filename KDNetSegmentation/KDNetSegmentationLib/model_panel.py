@@ -46,24 +46,29 @@ class ModelPanel:
         """Make ``name`` the chosen model without telling anyone."""
         self._comboBox.currentIndex = max(0, self._comboBox.findData(name))
 
-    def importFile(self, path) -> None:
-        """Verify a model file, copy it into the user's models and choose it. Raises :class:`ModelError`."""
+    def importFile(self, path) -> str:
+        """Verify a model file, copy it into the user's models and choose it. Raises :class:`ModelError`.
+
+        This and :meth:`removeCurrent` return what to tell the user.
+        """
         replace = Path(path).stem in self._models and slicer.util.confirmYesNoDisplay(
             _("There is a model named {name} already. Replace it?").format(name=Path(path).stem), _("KDNet")
         )
         name = model_store.import_model(path, replace=replace).name
         self.refresh(name)
         self._onChosen(name)
+        return _("The model {name} is ready.").format(name=name)
 
-    def removeCurrent(self) -> bool:
-        """Remove the chosen imported model, if the user confirms; return whether it was."""
-        question = _("Remove the model {name} from this computer?").format(name=self.current.name)
+    def removeCurrent(self) -> str:
+        """Remove the chosen imported model, if the user confirms."""
+        name = self.current.name
+        question = _("Remove the model {name} from this computer?").format(name=name)
         if not slicer.util.confirmYesNoDisplay(question, _("KDNet")):
-            return False
-        model_store.remove_model(self.current.name)
+            return ""
+        model_store.remove_model(name)
         self.refresh()
         self._onChosen(self.current.name if self.current else "")
-        return True
+        return _("The model {name} is removed.").format(name=name)
 
     def showCard(self) -> None:
         """Show what the chosen model is, how it was trained and how well it does."""

@@ -12,20 +12,21 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
 from KDNetLib.errors import Cancelled, KDNetError
-from KDNetSegmentationLib import results_table
 from KDNetSegmentationLib.brain_extraction import brainExtractionInstalled, extractBrain
+from KDNetSegmentationLib.dependencies import missingPackages
 from KDNetSegmentationLib.logic import KDNetSegmentationLogic
 from KDNetSegmentationLib.model_panel import ModelPanel
 from KDNetSegmentationLib.panel_state import PanelState, disabledReasons
-from KDNetSegmentationLib.segmentation_output import hasResult, isShown3D, resultFor, setShown3D
-from KDNetSegmentationLib.tables import fillComparison, fillVolumes
+from KDNetSegmentationLib.results_panel import ResultsPanel
+from KDNetSegmentationLib.segmentation_output import hasResult, resultFor
+from KDNetSegmentationLib.tables import fillComparison
 
 _ERROR_STYLE = "color: #d9534f"
 _WARNING_STYLE = "color: #c77c11"
 
 
 class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel. Its choices live in the parameter node; what can be used when is decided in ``panel_state``."""
+    """The panel. Its choices are in the parameter node; ``panel_state`` decides what can be used when."""
 
     def __init__(self, parent=None):
         self.logic = None
@@ -44,6 +45,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = KDNetSegmentationLogic(onLog=self._log)
         self._models = ModelPanel(self.ui, self._onModelChosen)
+        self._results = ResultsPanel(self.ui)
         self._toolTips = {}
         self._lastInput = None
         self.ui.progressBar.visible = False
@@ -87,7 +89,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event):
-        """A new scene needs a new parameter node at once if the panel is shown."""
+        """A new scene needs a new parameter node, at once if the panel is shown."""
         if self.parent.isEntered:
             self.initializeParameterNode()
 
@@ -128,8 +130,8 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         """Show what can be done now and what the last run gave."""
         parameters = self._parameterNode
         segmentationNode = parameters.segmentation if parameters else None
-        stored = results_table.storedResult(segmentationNode)
         model = self._models.current
+        self._results.show(segmentationNode)
         reasons = disabledReasons(
             PanelState(
                 busy=self.logic.busy,
@@ -137,7 +139,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
                 modelProblem=self._models.problem,
                 modelImported=model is not None and not model.bundled,
                 hasResult=hasResult(segmentationNode),
-                hasVolumes=stored is not None,
+                hasVolumes=self._results.stored is not None,
                 hasReference=bool(parameters and parameters.reference),
                 canExtractBrain=brainExtractionInstalled(),
             )
@@ -151,9 +153,6 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
             self.ui.segmentButton.toolTip = _("End the computation now; nothing in the scene changes.")
         self.ui.segmentButton.text = _("Cancel") if self.logic.busy else _("Segment")
         self.ui.progressBar.visible = self.logic.busy
-        self.ui.show3DButton.checked = isShown3D(segmentationNode)
-        self.ui.captionLabel.text = results_table.caption(stored) if stored else _("No volumes yet.")
-        fillVolumes(self.ui.volumesTable, stored)
 
     def onSegmentOrCancel(self):
         """One button: it starts the run, and ends whatever is under way."""
@@ -187,52 +186,28 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
 
     def onAdvancedCollapsed(self, collapsed):
         """Ask for the devices the first time that they can be seen."""
-        if not collapsed and not self._devicesListed and not self.logic.busy:
+        # Looking at the section is no reason to ask for an installation.
+        if not (collapsed or self._devicesListed or self.logic.busy or missingPackages()):
             self._begin(self.logic.startListingDevices, onFinished=self._onDevicesListed)
 
     def onExtractBrain(self):
         """Make a brain mask with the HDBrainExtraction extension and use it."""
         self._showStatus(_("Extracting the brain; this may take minutes."))
         slicer.app.processEvents()
-        try:
-            with slicer.util.WaitCursor():
-                self._parameterNode.brainMask = extractBrain(self._parameterNode.inputVolume)
-        except KDNetError as error:
-            self._showStatus(str(error), _ERROR_STYLE)
-        else:
-            self._showStatus(_("The brain mask is ready; click Segment."))
+        self._try(self._extractBrain)
 
     def onShow3D(self, shown):
         """Show or hide the result in the 3-D views."""
-        setShown3D(self._parameterNode.segmentation, shown)
-        if shown:
-            slicer.util.resetThreeDViews()
+        self._results.setShown3D(shown)
         self.updatePanel()
 
     def onCopy(self):
         """Put the volumes on the clipboard."""
-        slicer.app.clipboard().setText(results_table.asText(results_table.storedResult(self._parameterNode.segmentation)))
-        self._showStatus(_("The volumes are on the clipboard."))
+        self._showStatus(self._results.copy())
 
     def onSave(self):
         """Save the volumes as a CSV file."""
-        stored = results_table.storedResult(self._parameterNode.segmentation)
-        path = qt.QFileDialog.getSaveFileName(
-            slicer.util.mainWindow(), _("Save volumes"), f"{stored['input']}_volumes.csv", _("CSV files (*.csv)")
-        )
-        if not path:
-            return
-        try:
-            results_table.writeCsv(stored, path)
-        except OSError as error:
-            self._showStatus(
-                _("The volumes could not be saved to {path} ({reason}); choose another folder.").format(
-                    path=path, reason=error.strerror
-                ),
-                _ERROR_STYLE,
-            )
-        else:
-            self._showStatus(_("The volumes are saved in {path}.").format(path=path))
+        self._try(self._results.save)
 
     def onShowCard(self):
         """Show the chosen model's card."""
@@ -244,23 +219,29 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
             slicer.util.mainWindow(), _("Import a model"), str(Path.home()), _("KDNet models (*.safetensors)")
         )
         if path:
-            self._tryWithModels(self._models.importFile, path)
+            self._try(self._models.importFile, path)
 
     def onRemoveModel(self):
         """Remove the chosen imported model."""
-        self._tryWithModels(self._models.removeCurrent)
+        self._try(self._models.removeCurrent)
 
     def onDeviceChosen(self, index):
         """Remember the device."""
         self._parameterNode.device = self.ui.deviceComboBox.itemData(index)
 
+    def _extractBrain(self):
+        with slicer.util.WaitCursor():
+            self._parameterNode.brainMask = extractBrain(self._parameterNode.inputVolume)
+        return _("The brain mask is ready; click Segment.")
+
     def _onModelChosen(self, name):
         self._parameterNode.model = name
         self.updatePanel()
 
-    def _tryWithModels(self, action, *arguments):
+    def _try(self, action, *arguments):
+        """Do it and show what it says, or why it could not be done."""
         try:
-            action(*arguments)
+            self._showStatus(action(*arguments))
         except KDNetError as error:
             self._showStatus(str(error), _ERROR_STYLE)
 
