@@ -1,0 +1,51 @@
+"""A model's card as Markdown, for the command line and for Slicer's panel alike."""
+
+import re
+
+from KDNetLib.labels import REGIONS
+from KDNetLib.manifest import Manifest
+
+_SPECIAL = re.compile(r"([\\`*<>\[\]|#])")
+
+
+def model_card(manifest: Manifest) -> str:
+    """What ``manifest`` says of its model, as Markdown.
+
+    The texts come from a file of any origin: they are shown as plain text, so that none can bring in a link, an image,
+    HTML or a terminal's control characters.
+    """
+    parameters = ", ".join(f"{key} {value}" for key, value in manifest.architecture.get("parameters", {}).items())
+    facts = {
+        "Name": manifest.name,
+        "Input": ", ".join(manifest.modalities),
+        "Output": ", ".join(manifest.classes),
+        "Preprocessing": ", ".join(f"{key} {value}" for key, value in manifest.preprocessing.items()),
+        "Architecture": f"{manifest.architecture.get('name', 'unknown')} ({parameters})",
+        "Licence": manifest.licence,
+        "Citation": manifest.citation,
+        "SHA-256 of the weights": manifest.sha256,
+    }
+    lines = [f"# {_plain(manifest.title)}", "", *_bullets(facts), "", "## Training", "", *_bullets(manifest.training)]
+    lines += ["", "## Measured", "", *_measured(manifest.measured), "", "For research use only."]
+    return "\n".join(lines) + "\n"
+
+
+def _bullets(facts: dict) -> list[str]:
+    return [f"- **{_plain(key)}:** {_plain(value)}" for key, value in facts.items()] or ["Nothing is said."]
+
+
+def _measured(results: list[dict]) -> list[str]:
+    if not results:
+        return ["Nothing was measured."]
+    lines = [f"| Data | Cases | Space | {' | '.join(f'Dice {region}' for region in REGIONS)} |", "|---" * (3 + len(REGIONS)) + "|"]
+    for result in results:
+        cells = [_plain(result.get(key, "")) for key in ("dataset", "cases", "space")]
+        cells += [f"{result['dice'][region]:.3f}" if region in result["dice"] else "" for region in REGIONS]
+        lines.append(f"| {' | '.join(cells)} |")
+    commands = [_plain(result["command"]) for result in results if result.get("command")]
+    return lines + [line for command in commands for line in ("", f"Measured by: {command}")]
+
+
+def _plain(value) -> str:
+    text = "".join(character if character.isprintable() else " " for character in str(value))
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
