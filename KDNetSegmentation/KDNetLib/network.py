@@ -66,43 +66,51 @@ class EncoderDecoder(nn.Module):
     def _has_skip(self, level: int) -> bool:
         return level >= self.parameters_given["levels"] - 1 - self.parameters_given["skips"]
 
-    def encode(self, x: torch.Tensor, step: Callable[[], None] | None = None) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def encode(self, x: torch.Tensor, step: Callable[[float], None] | None = None) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Map ``x`` (B, channels, D, H, W) to the bottleneck and the features of every level above it, top first.
 
         The bottleneck is the output of the deepest blocks, before the first upsampling (the paper's Es, Et):
-        (B, width·2^(levels-2), D/divisor, H/divisor, W/divisor). ``step`` is called after each level.
+        (B, width·2^(levels-2), D/divisor, H/divisor, W/divisor). For ``step`` see :meth:`forward`.
         """
         features = []
         for level, blocks in enumerate(self.encoder):
             if level:
                 x = functional.max_pool3d(x, 2)
-            x = blocks(x)
+            x = self._run(blocks, x, level, step)
             if level < len(self.encoder) - 1:
                 features.append(x)
-            if step:
-                step()
         return x, features
 
-    def decode(self, bottleneck: torch.Tensor, features: list[torch.Tensor], step: Callable[[], None] | None = None) -> torch.Tensor:
+    def decode(self, bottleneck: torch.Tensor, features: list[torch.Tensor], step: Callable[[float], None] | None = None) -> torch.Tensor:
         """Map what :meth:`encode` gives to logits (B, classes, D, H, W)."""
         x = bottleneck
         for level, blocks in zip(reversed(range(len(features))), self.decoder):
             x = functional.interpolate(x, scale_factor=2, mode="trilinear", align_corners=False)
             if self._has_skip(level):
                 x = torch.cat((features[level], x), dim=1)
-            x = blocks(x)
-            if step:
-                step()
+            x = self._run(blocks, x, level, step)
         return self.head(x)
 
-    def forward(self, x: torch.Tensor, step: Callable[[], None] | None = None) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, step: Callable[[float], None] | None = None) -> torch.Tensor:
         """Logits (B, classes, D, H, W) of ``x`` (B, channels, D, H, W).
 
-        ``step`` is called :attr:`steps` times on the way; raising in it leaves the forward pass early (cancel).
+        ``step`` is called after every block with the share of the whole pass's arithmetic that the block was; the
+        shares sum to 1. Raising in it leaves the pass early, which is how a run is cancelled.
         """
         return self.decode(*self.encode(x, step), step)
 
-    @property
-    def steps(self) -> int:
-        """How often ``step`` is called in one forward pass."""
-        return len(self.encoder) + len(self.decoder)
+    def _run(self, blocks: nn.Sequential, x: torch.Tensor, level: int, step: Callable[[float], None] | None) -> torch.Tensor:
+        for block in blocks:
+            x = block(x)
+            if step:
+                step(_cost(block, level) / self._total_cost())
+        return x
+
+    def _total_cost(self) -> float:
+        parts = [*enumerate(self.encoder), *zip(reversed(range(len(self.decoder))), self.decoder)]
+        return sum(_cost(block, level) for level, blocks in parts for block in blocks)
+
+
+def _cost(block: nn.Sequential, level: int) -> float:
+    """Multiplications of a block relative to the others: voxels fall eightfold per level."""
+    return block[0].in_channels * block[0].out_channels / 8**level

@@ -1,0 +1,128 @@
+"""Running networks over a prepared volume: in one pass, in tiles where memory does not suffice, on the CPU at last."""
+
+import itertools
+from collections.abc import Callable
+
+import torch
+
+from KDNetLib.errors import DeviceError
+from KDNetLib.memory import available_bytes, is_out_of_memory, needed_bytes
+from KDNetLib.network import EncoderDecoder
+
+_SMALLEST_TILE = 64
+_OVERLAP = 0.5
+
+
+def predict(
+    networks: list[EncoderDecoder],
+    volume: torch.Tensor,
+    device: torch.device,
+    flips: bool,
+    step: Callable[[float], None],
+    on_message: Callable[[str], None],
+) -> tuple[torch.Tensor, torch.device]:
+    """Class probabilities (classes, X, Y, Z) float32 on the CPU, mean over networks and flips; and the device used.
+
+    Args:
+        networks: on any device; moved to ``device``.
+        volume: (C, X, Y, Z) float32, each side a multiple of the networks' divisor.
+        flips: average over the 8 flips along the axes.
+        step: called with shares of the whole work, which sum to 1; raising in it ends the work.
+        on_message: told in a sentence of every fallback (smaller tiles, CPU).
+    Raises:
+        DeviceError: not even the smallest tile fits into the CPU's memory.
+    """
+    sizes = list(_tile_sizes(tuple(volume.shape[1:]), networks[0].divisor))
+    places = [device] if device.type == "cpu" else [device, torch.device("cpu")]
+    for place in places:
+        for tile in sizes:
+            if tile != sizes[-1] and not _fits(networks[0], tile, place):
+                continue
+            if tile != sizes[0]:
+                on_message(f"Memory of {place} does not suffice for the whole brain at once; working in tiles of {'×'.join(map(str, tile))}.")
+            tracker = _Tracker(step)
+            try:
+                return _predict_on(networks, volume, tile, place, flips, tracker), place
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                tracker.undo()
+        if place.type != "cpu":
+            on_message(f"The device {place} has not enough memory; going on with the CPU, which is slower.")
+    raise DeviceError("There is not enough memory, even in small tiles; close other programs and try again.")
+
+
+class _Tracker:
+    """Passes shares on and can take back what a failed attempt reported, so that the sum stays 1."""
+
+    def __init__(self, step):
+        self._step, self._done = step, 0.0
+
+    def __call__(self, share: float) -> None:
+        self._done += share
+        self._step(share)
+
+    def undo(self) -> None:
+        self._step(-self._done)
+
+
+def _tile_sizes(shape, divisor):
+    """The whole shape first, then ever smaller tiles: the longest side halved, down to a cube of 64."""
+    size = list(shape)
+    yield tuple(size)
+    while max(size) > _SMALLEST_TILE:
+        axis = size.index(max(size))
+        half = -(-size[axis] // 2 // divisor) * divisor
+        size[axis] = max(_SMALLEST_TILE // divisor * divisor, half)
+        yield tuple(size)
+
+
+def _fits(network: EncoderDecoder, tile, device: torch.device) -> bool:
+    available = available_bytes(device)
+    voxels = tile[0] * tile[1] * tile[2]
+    bytes_per_value = 2 if device.type == "cuda" else 4
+    return available is None or needed_bytes(voxels, network.parameters_given["width"], bytes_per_value) < 0.8 * available
+
+
+@torch.inference_mode()
+def _predict_on(networks, volume, tile, device, flips, step) -> torch.Tensor:
+    flip_sets = list(itertools.chain.from_iterable(itertools.combinations((1, 2, 3), n) for n in range(4))) if flips else [()]
+    starts = [_starts(side, length) for side, length in zip(volume.shape[1:], tile)]
+    corners = list(itertools.product(*starts))
+    share = 1 / (len(networks) * len(flip_sets) * len(corners))
+    weight = _weight(tile)
+    total, weights = None, torch.zeros(volume.shape[1:])
+    for corner in corners:
+        place = (slice(None), *(slice(begin, begin + length) for begin, length in zip(corner, tile)))
+        part = volume[place].to(device)
+        summed = sum(
+            _probabilities(network.to(device), part.flip(axes), lambda s: step(s * share)).flip(axes)
+            for network in networks
+            for axes in flip_sets
+        )
+        if total is None:
+            total = torch.zeros((summed.shape[0], *volume.shape[1:]))
+        total[place] += summed.cpu() * weight
+        weights[place[1:]] += weight
+    return total / (weights * len(networks) * len(flip_sets))
+
+
+def _probabilities(network, part, step) -> torch.Tensor:
+    # CUDA gains from half precision; on the CPU it changes labels and is slow without the instructions for it.
+    batch = part[None].contiguous(memory_format=torch.channels_last_3d)
+    with torch.autocast("cuda", dtype=torch.float16, enabled=part.device.type == "cuda"):
+        logits = network.to(memory_format=torch.channels_last_3d)(batch, step)[0]
+    return torch.softmax(logits.float(), dim=0)
+
+
+def _starts(side: int, tile: int) -> list[int]:
+    if tile >= side:
+        return [0]
+    count = -(-(side - tile) // int(tile * _OVERLAP)) + 1
+    return [round(index * (side - tile) / (count - 1)) for index in range(count)]
+
+
+def _weight(tile) -> torch.Tensor:
+    """Highest in a tile's middle, falling linearly to its faces, where the network sees least context."""
+    ramps = [torch.minimum(torch.arange(1, n + 1), torch.arange(n, 0, -1)).float() / n for n in tile]
+    return ramps[0][:, None, None] * ramps[1][:, None] * ramps[2]

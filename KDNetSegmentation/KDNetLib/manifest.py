@@ -1,0 +1,136 @@
+"""The manifest inside a model file: read and checked with the standard library alone.
+
+A model file is a safetensors file: 8 bytes with the header's length, a JSON header, the weights. The manifest is the
+JSON text under ``kdnet`` in the header's ``__metadata__``. Slicer's own process reads it to show a model's card before
+torch is installed; nothing in a file is executed, and nothing is read or allocated beyond what the limits here allow.
+"""
+
+import json
+import math
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from KDNetLib.errors import ModelError
+
+#: The newest manifest this version writes and understands.
+FORMAT_VERSION = 1
+METADATA_KEY = "kdnet"
+_MAX_HEADER_BYTES = 4 * 2**20
+_MAX_WEIGHT_BYTES = 2**31
+_BYTES_PER_VALUE = {"F16": 2, "BF16": 2, "F32": 4}
+_MAX_TEXT = 20_000
+_REQUIRED = {
+    "format_version": int, "name": str, "title": str, "architecture": dict, "modalities": list, "preprocessing": dict,
+    "classes": list, "training": dict, "measured": list, "licence": str, "citation": str, "sha256": str,
+}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a model file says of itself.
+
+    ``name`` is short and unique among a user's models, ``title`` for people. ``architecture`` has ``name`` and
+    ``parameters``; ``modalities`` are the input channels in order; ``preprocessing`` has ``preset`` and ``spacing``
+    (mm); ``classes`` are the output channels in order, background first. ``training`` maps headings to text;
+    ``measured`` lists results, each with ``dataset``, ``cases``, ``space``, ``dice`` (ET, TC, WT in 0 to 1) and the
+    ``command`` that makes it again. ``sha256`` is that of the weights.
+    """
+
+    format_version: int
+    name: str
+    title: str
+    architecture: dict
+    modalities: list
+    preprocessing: dict
+    classes: list
+    training: dict
+    measured: list
+    licence: str
+    citation: str
+    sha256: str
+
+
+def read_manifest(path) -> Manifest:
+    """The manifest of the model file at ``path``, its weights not read.
+
+    Raises ModelError where the file is missing, truncated, altered, foreign or of a newer format.
+    """
+    return parse_manifest(read_header(path), Path(path).name)
+
+
+def read_header(path) -> dict:
+    """The checked safetensors header: every tensor's type, shape and place, which must fill the file exactly.
+
+    Raises ModelError. At most 4 MB are read, whatever the file claims.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            start = file.read(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+            if not 2 <= length <= min(_MAX_HEADER_BYTES, size - 8):
+                raise ModelError(f"{path.name} is not a KDNet model file, or it is truncated; get the file again.")
+            header = json.loads(file.read(length))
+    except OSError as error:
+        raise ModelError(f"The model file {path} cannot be read ({error.strerror}); check the name and the folder.") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path.name} is not a KDNet model file; choose a .safetensors file made by KDNet.") from error
+    if not isinstance(header, dict):
+        raise ModelError(f"{path.name} is not a KDNet model file; choose a .safetensors file made by KDNet.")
+    _check_tensors(header, size - 8 - length, path.name)
+    return header
+
+
+def parse_manifest(header: dict, name: str) -> Manifest:
+    """The manifest in a checked ``header``; ``name`` is the file's, for messages. Raises ModelError."""
+    metadata = header.get("__metadata__")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(METADATA_KEY), str):
+        raise ModelError(f"{name} holds weights of another program, not a KDNet model; choose a file made by KDNet.")
+    try:
+        content = json.loads(metadata[METADATA_KEY])
+        version = content["format_version"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"The manifest of {name} is damaged; get the file again.") from error
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ModelError(f"{name} has model format {version} and this KDNet knows up to {FORMAT_VERSION}; update KDNet.")
+    for field, kind in _REQUIRED.items():
+        if not isinstance(content.get(field), kind) or isinstance(content.get(field), bool):
+            raise ModelError(f"The manifest of {name} is damaged (its field {field} is missing or of a wrong kind); get the file again.")
+    _check_texts(content, name)
+    return Manifest(**{field: content[field] for field in _REQUIRED})
+
+
+def _check_tensors(header: dict, data_bytes: int, name: str) -> None:
+    spans = []
+    for key, entry in header.items():
+        if key == "__metadata__":
+            continue
+        try:
+            width, shape, (begin, end) = _BYTES_PER_VALUE[entry["dtype"]], entry["shape"], entry["data_offsets"]
+            whole = all(type(n) is int and n >= 0 for n in (*shape, begin, end))
+            fits = whole and len(shape) <= 8 and math.prod(shape) * width == end - begin and end <= data_bytes
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{name} is damaged (its tensor {key[:80]!r} is not described correctly); get the file again.") from error
+        if not fits:
+            raise ModelError(f"{name} is truncated or damaged (its tensor {key[:80]!r} does not lie inside the file); get the file again.")
+        spans.append((begin, end))
+    spans.sort()
+    joined = all(before[1] == after[0] for before, after in zip(spans, spans[1:]))
+    if not spans or spans[0][0] != 0 or spans[-1][1] != data_bytes or not joined:
+        raise ModelError(f"{name} is truncated or damaged (its weights do not fill it exactly); get the file again.")
+    if data_bytes > _MAX_WEIGHT_BYTES:
+        raise ModelError(f"{name} holds {data_bytes / 2**30:.1f} GB of weights, more than any KDNet model; choose another file.")
+
+
+def _check_texts(content: dict, name: str) -> None:
+    for entry in content["measured"]:
+        dice = entry.get("dice") if isinstance(entry, dict) else None
+        if not isinstance(dice, dict) or not all(isinstance(value, (int, float)) for value in dice.values()):
+            raise ModelError(f"The manifest of {name} is damaged (its measured results are not as they must be); get the file again.")
+    if len(json.dumps(content)) > _MAX_TEXT:
+        raise ModelError(f"The manifest of {name} is longer than any KDNet writes; choose a file made by KDNet.")
+    for field in ("modalities", "classes"):
+        if not content[field] or not all(isinstance(value, str) for value in content[field]):
+            raise ModelError(f"The manifest of {name} is damaged (its {field} are not names); get the file again.")

@@ -1,0 +1,33 @@
+"""How much memory a forward pass needs, and how much there is."""
+
+import sys
+
+import torch
+
+#: Values per input voxel and unit of base width that are alive at the peak: the first level's skip, the upsampled
+#: features, their concatenation and the convolution's output; measured with ``Testing/tools/measure_segment.py``.
+_PEAK_VALUES_PER_WIDTH = 8
+
+
+def needed_bytes(voxels: int, width: int, bytes_per_value: int) -> int:
+    """Estimated peak of one forward pass over ``voxels`` with base ``width``."""
+    return voxels * width * _PEAK_VALUES_PER_WIDTH * bytes_per_value
+
+
+def available_bytes(device: torch.device) -> int | None:
+    """Free memory of ``device``, or None where this platform does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "cpu" and sys.platform == "linux":
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` is a device's refusal to give memory: CUDA has a class for it, CPU and MPS only a text."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in ("out of memory", "can't allocate memory"))

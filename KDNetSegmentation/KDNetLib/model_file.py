@@ -1,0 +1,100 @@
+"""Model files: safetensors weights with the manifest inside (see manifest.py). Never pickle."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from KDNetLib.errors import ModelError
+from KDNetLib.manifest import FORMAT_VERSION, METADATA_KEY, Manifest, parse_manifest, read_header
+from KDNetLib.network import EncoderDecoder
+from KDNetLib.preprocessing import Preprocessing
+
+#: Architectures a manifest may name; its parameters are the constructor's.
+ARCHITECTURES = {"EncoderDecoder": EncoderDecoder}
+
+
+def save_model(path, network: EncoderDecoder, description: dict) -> Manifest:
+    """Write ``network`` in half precision with its manifest, atomically; returns the manifest written.
+
+    ``description`` gives the manifest's ``name``, ``title``, ``modalities``, ``preprocessing``, ``classes``,
+    ``training``, ``measured``, ``licence`` and ``citation``; the rest is added here. Half precision halves the file;
+    trained weights lie well inside its range. Raises ModelError where the description is incomplete.
+    """
+    path = Path(path)
+    weights = {key: value.detach().half().contiguous().cpu() for key, value in network.state_dict().items()}
+    content = {
+        **description,
+        "format_version": FORMAT_VERSION,
+        "architecture": {"name": type(network).__name__, "parameters": network.parameters_given},
+        "sha256": weights_hash(weights),
+    }
+    metadata = {METADATA_KEY: json.dumps(content, ensure_ascii=False)}
+    manifest = parse_manifest({"__metadata__": metadata}, path.name)
+    partial = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, partial, metadata=metadata)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return manifest
+
+
+def load_model(path, device="cpu") -> tuple[EncoderDecoder, Manifest]:
+    """The network in float32 and evaluation mode on ``device``, and its manifest.
+
+    Raises ModelError for a truncated, altered, foreign, newer or hostile file. Nothing is allocated before the
+    header's shapes agree with the architecture's, which is limited in size.
+    """
+    name = Path(path).name
+    header = read_header(path)
+    manifest = parse_manifest(header, name)
+    network = _empty_network(manifest, name)
+    _check_shapes(network, header, name)
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{name} is truncated or damaged ({error}); get the file again.") from error
+    if weights_hash(weights) != manifest.sha256:
+        raise ModelError(f"The weights of {name} are not the ones it was made with (their SHA-256 differs); get the file again.")
+    network.load_state_dict({key: value.float() for key, value in weights.items()}, assign=True)
+    return network.eval().requires_grad_(False).to(device), manifest
+
+
+def weights_hash(weights: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over every tensor's name, type, shape and bytes, in the order of names."""
+    digest = hashlib.sha256()
+    for key in sorted(weights):
+        tensor = weights[key].contiguous()
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _empty_network(manifest: Manifest, name: str) -> EncoderDecoder:
+    """The architecture without memory for its weights (torch's meta device), all of the manifest checked against it."""
+    kind = ARCHITECTURES.get(manifest.architecture.get("name"))
+    if kind is None:
+        raise ModelError(f"{name} has an architecture that this KDNet does not know; update KDNet.")
+    try:
+        with torch.device("meta"):
+            network = kind(**manifest.architecture["parameters"])
+        Preprocessing(**manifest.preprocessing)
+        given = network.parameters_given
+        if (given["channels"], given["classes"]) != (len(manifest.modalities), len(manifest.classes)):
+            raise ValueError("its modalities or classes do not match its architecture")
+    except (TypeError, ValueError, KeyError) as error:
+        raise ModelError(f"The manifest of {name} is damaged ({error}); get the file again.") from error
+    return network
+
+
+def _check_shapes(network: EncoderDecoder, header: dict, name: str) -> None:
+    expected = {key: list(value.shape) for key, value in network.state_dict().items()}
+    found = {key: entry["shape"] for key, entry in header.items() if key != "__metadata__"}
+    if expected != found:
+        raise ModelError(f"The weights of {name} do not fit its architecture; get the file again.")

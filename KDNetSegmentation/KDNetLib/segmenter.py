@@ -1,0 +1,151 @@
+"""From a scan to tumour labels on the scan's own grid."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from KDNetLib.device import choose_device
+from KDNetLib.errors import Cancelled, ModelError
+from KDNetLib.image_io import Image
+from KDNetLib.inference import predict
+from KDNetLib.input_checks import result_warnings, usable_image
+from KDNetLib.labels import LABELS, REGIONS, VOLUME_KEYS
+from KDNetLib.model_file import load_model
+from KDNetLib.preprocessing import Preprocessing
+
+#: Where the stages end on a progress bar from 0 to 1; shares of the time measured on two CPU cores.
+_STAGES = {"Loading the model": 0.08, "Preparing the scan": 0.2, "Segmenting": 0.85, "Returning to the scan's grid": 1.0}
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A finished label map and what is known of it.
+
+    ``classes`` (I, J, K) uint8, 0 to 3 as in labels.py, on the input's grid with its ``affine``; ``probabilities``
+    (4, I, J, K) float16 or None; ``volumes_ml`` by NCR, ED, ET, TC, WT; ``warnings`` sentences for the user;
+    ``seconds`` by stage and ``total``; ``device`` and ``model`` as used.
+    """
+
+    classes: np.ndarray
+    affine: np.ndarray
+    probabilities: np.ndarray | None
+    volumes_ml: dict[str, float]
+    warnings: list[str]
+    seconds: dict[str, float]
+    device: str
+    model: str
+
+
+class Segmenter:
+    """One model, or several folds of one training averaged, ready for one scan after another.
+
+    The weights are read at the first :meth:`segment` and stay. ``device`` is ``auto``, ``cpu``, ``cuda``, ``cuda:1``,
+    ``mps``; ``flips`` averages over the 8 flips (8 times the time); ``on_message`` is told of fallbacks in sentences.
+
+    Raises ModelError where no file is given.
+    """
+
+    def __init__(self, model_paths: Sequence, device: str = "auto", flips: bool = False, on_message: Callable[[str], None] | None = None):
+        if not model_paths:
+            raise ModelError("No model was given; choose one.")
+        self._paths = [Path(path) for path in model_paths]
+        self._device, self._flips = device, flips
+        self._on_message = on_message or (lambda text: None)
+        self._loaded: list | None = None
+
+    def segment(
+        self,
+        image: Image,
+        brain_mask: np.ndarray | None = None,
+        probabilities: bool = False,
+        progress: Callable[[float, str], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Segmentation:
+        """Segment ``image``.
+
+        ``brain_mask`` (I, J, K) is non-zero in the brain, for scans with skull. ``progress`` gets a fraction from 0 to
+        1 and the stage; ``cancelled`` is asked between the network's blocks.
+
+        Raises InputError, ModelError, DeviceError, and Cancelled where ``cancelled`` says so.
+        """
+        clock = _Clock(progress, cancelled)
+        clock.start("Loading the model")
+        device = choose_device(self._device)
+        networks, manifest = self._models()
+        clock.start("Preparing the scan")
+        usable, warnings = usable_image(image, brain_mask)
+        prepared = Preprocessing(**manifest.preprocessing).prepare([usable.array], usable.affine, networks[0].divisor)
+        clock.start("Segmenting")
+        messages = []
+        predicted, device = predict(networks, prepared.tensor, device, self._flips, clock.advance, lambda text: (messages.append(text), self._on_message(text)))
+        clock.start("Returning to the scan's grid")
+        classes, kept = prepared.restore(predicted, probabilities)
+        clock.finish()
+        return Segmentation(
+            classes=classes,
+            affine=usable.affine,
+            probabilities=kept,
+            volumes_ml=volumes_ml(classes, usable.affine),
+            warnings=warnings + messages + result_warnings(classes),
+            seconds=clock.seconds,
+            device=str(device),
+            model=manifest.name if len(networks) == 1 else f"{manifest.name} and {len(networks) - 1} more",
+        )
+
+    def _models(self):
+        if self._loaded is None:
+            loaded = [load_model(path) for path in self._paths]
+            first = loaded[0][1]
+            if len(first.modalities) != 1:
+                raise ModelError(f"The model {first.name} needs {len(first.modalities)} modalities ({', '.join(first.modalities)}); choose a student, which needs one.")
+            for network, manifest in loaded[1:]:
+                same = (manifest.modalities, manifest.preprocessing, manifest.classes) == (first.modalities, first.preprocessing, first.classes)
+                if not same or network.divisor != loaded[0][0].divisor:
+                    raise ModelError(f"The models {first.name} and {manifest.name} differ in input or preprocessing; average folds of one training only.")
+            self._loaded = [network for network, _ in loaded], first
+        return self._loaded
+
+
+def volumes_ml(classes: np.ndarray, affine: np.ndarray) -> dict[str, float]:
+    """Volumes in ml of NCR, ED, ET, TC and WT in class indices 0 to 3; a voxel's volume is |det| of the affine."""
+    voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
+    counts = np.bincount(classes.ravel(), minlength=4)
+    parts = {label.key: (label.index,) for label in LABELS} | REGIONS
+    return {key: float(counts[list(parts[key])].sum()) * voxel_ml for key in VOLUME_KEYS}
+
+
+class _Clock:
+    """Turns the stages into seconds and into one fraction, and asks at every turn whether to stop."""
+
+    def __init__(self, progress, cancelled):
+        self._progress, self._cancelled = progress, cancelled
+        self.seconds: dict[str, float] = {}
+        self._stage, self._begin, self._fraction, self._span = None, 0.0, 0.0, 0.0
+        self._first = self._since = time.perf_counter()
+
+    def start(self, stage: str) -> None:
+        self._close()
+        self._begin = _STAGES[self._stage] if self._stage else 0.0
+        self._stage, self._fraction, self._span = stage, 0.0, _STAGES[stage] - self._begin
+        self.advance(0.0)
+
+    def advance(self, share: float) -> None:
+        if self._cancelled and self._cancelled():
+            raise Cancelled("The segmentation was cancelled; nothing was changed.")
+        self._fraction = min(1.0, self._fraction + share)
+        if self._progress:
+            self._progress(self._begin + self._fraction * self._span, self._stage)
+
+    def finish(self) -> None:
+        self.advance(1.0)
+        self._close()
+        self.seconds["total"] = time.perf_counter() - self._first
+
+    def _close(self) -> None:
+        now = time.perf_counter()
+        if self._stage:
+            self.seconds[self._stage] = now - self._since
+        self._since = now
