@@ -97,12 +97,11 @@ def _make_environment():
 def _install_torch(interpreter):
     print(f"Installing {TORCH} for the CPU (about 200 MB where it is not at hand) ...", flush=True)
     if sys.platform == "linux":
-        # pip passes over an index that it cannot reach; the second try is for a proxy that answers in its place.
         try:
-            _pip(interpreter, "install", TORCH, "--extra-index-url", TORCH_CPU_INDEX, "--retries", "1")
+            _pip(interpreter, "install", TORCH + "+cpu", "--extra-index-url", TORCH_CPU_INDEX, "--retries", "1")
             return
         except SetupError:
-            print("PyTorch's own index failed; trying PyPI alone ...", flush=True)
+            print(f"{TORCH_CPU_INDEX} gave no such build; taking PyPI's, which may be several GB ...", flush=True)
     _pip(interpreter, "install", TORCH)
 
 
