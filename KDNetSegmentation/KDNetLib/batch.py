@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Callable
 
 from KDNetLib.csv_report import read_rows, write_rows
-from KDNetLib.errors import Cancelled, DependencyError, InputError, KDNetError, ModelError
+from KDNetLib.errors import Cancelled, InputError, KDNetError, ModelError
 from KDNetLib.file_naming import SEGMENTATION_SUFFIX, is_label_map, is_other_modality, is_own_output, is_t1ce, nifti_files, stem
 
 RESULTS_NAME = "kdnet-results.csv"
@@ -80,7 +80,7 @@ def run_batch(
         settings: names the model and what else decides the result; a case done with other settings is done again.
     Raises:
         Cancelled: when asked to, with the table written.
-        ModelError, DependencyError: from segment_case, since every further case would fail alike.
+        ModelError: from segment_case, since every further case would fail alike.
         InputError: the table cannot be read or written.
     """
     table = Path(out_folder) / RESULTS_NAME
@@ -98,7 +98,7 @@ def run_batch(
         report(number, case, "started", None)
         try:
             result = segment_case(case.path, output)
-        except (Cancelled, ModelError, DependencyError):  # not the case's fault: the next would fail alike
+        except (Cancelled, ModelError):  # not the case's fault: the next would fail alike
             raise
         except Exception as error:  # one bad case, or a fault of ours in it, must not end the others' night
             failed += 1

@@ -7,9 +7,9 @@ starts with an apostrophe, so that reading gives back exactly what was written.
 
 import csv
 import io
-import os
 from pathlib import Path
 
+from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import InputError
 
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
@@ -24,16 +24,12 @@ def write_rows(path: Path, columns: tuple[str, ...], rows) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_guarded(row[column]) for column in columns] for row in rows)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Names of files may hold bytes that are not UTF-8; surrogateescape brings them back as they were.
-        partial.write_bytes(text.getvalue().encode("utf-8", "surrogateescape"))
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            # Names of files may hold bytes that are not UTF-8; surrogateescape brings them back as they were.
+            partial.write_bytes(text.getvalue().encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); close it elsewhere or choose another folder.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:

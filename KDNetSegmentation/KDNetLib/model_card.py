@@ -47,5 +47,10 @@ def _measured(results: list[dict]) -> list[str]:
 
 
 def _plain(value) -> str:
+    return _SPECIAL.sub(r"\\\1", printable(value))
+
+
+def printable(value) -> str:
+    """``value`` as one line without control characters, which a terminal would act on."""
     text = "".join(character if character.isprintable() else " " for character in str(value))
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return " ".join(text.split())

@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import ModelError
 from KDNetLib.manifest import Manifest, read_header, read_manifest
 from KDNetLib.resources import resources_folder
@@ -85,35 +86,31 @@ def fingerprint(paths) -> str:
 def import_model(path, replace: bool = False) -> StoredModel:
     """Check the model file at ``path``, weights included, and copy it into the user's folder in one step.
 
-    Importing the very same model again does nothing. Raises ModelError where the file is not a sound model, where its
+    Importing the very same model again only mends its copy. Raises ModelError where the file is not a sound model, where its
     name is not safe as a file's or is taken (unless ``replace``; a bundled model is never replaced), or where the
     folder cannot be written.
     """
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"There is no model file {path}; check the name and the folder.")
-    name = _safe_name(read_manifest(path), path.name)
-    target = user_folder() / f"{name}{_EXTENSION}"
-    partial = target.with_name(f".{os.getpid()}-{target.name}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, partial)
-        # The copy is what is kept, so the copy is what is checked: the original may change meanwhile.
-        manifest = _checked(partial, path.name)
-        if _safe_name(manifest, path.name) != name:
-            raise ModelError(f"{path.name} changed while it was imported; import it again.")
-        taken = _same_name(name)
-        if taken and taken.manifest and taken.manifest == manifest:
+    manifest = _checked(path)
+    name = _safe_name(manifest, path.name)
+    taken = next((model for model in list_models() if model.name.lower() == name.lower()), None)  # some disks ignore case
+    same = taken is not None and taken.manifest == manifest
+    if taken and taken.bundled:
+        if same:
             return taken
-        if taken and taken.bundled:
-            raise ModelError(f"{path.name} is called {name} like a model bundled with KDNet; give it another name.")
-        if taken and not replace:
-            raise ModelError(f"There is another model called {name} already; remove it first or ask for it to be replaced.")
-        os.replace(partial, target)
+        raise ModelError(f"{path.name} is called {name} like a model bundled with KDNet; give it another name.")
+    if taken and not (same or replace):
+        raise ModelError(f"There is another model called {name} already; remove it first or ask for it to be replaced.")
+    target = user_folder() / f"{name}{_EXTENSION}"
+    try:
+        with replacing(target) as partial:
+            shutil.copyfile(path, partial)
+            if _checked(partial) != manifest:
+                raise ModelError(f"{path.name} changed while it was imported; import it again.")
     except OSError as error:
         raise ModelError(f"{path.name} cannot be copied to {target.parent} ({error.strerror or error}); free space there or set KDNET_HOME.") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return _stored(target, False)
 
 
@@ -140,11 +137,6 @@ def _stored(path: Path, bundled: bool) -> StoredModel:
     return StoredModel(manifest.name if bundled else path.stem, path, bundled, manifest)
 
 
-def _same_name(name: str) -> StoredModel | None:
-    """The model at hand whose name is ``name`` to a file system that ignores case."""
-    return next((model for model in list_models() if model.name.lower() == name.lower()), None)
-
-
 def _safe_name(manifest: Manifest, file_name: str) -> str:
     name = manifest.name
     if not _SAFE_NAME.fullmatch(name) or name.split(".")[0].lower() in _RESERVED:
@@ -155,10 +147,11 @@ def _safe_name(manifest: Manifest, file_name: str) -> str:
     return name
 
 
-def _checked(path: Path, shown_name: str) -> Manifest:
+def _checked(path: Path) -> Manifest:
+    """The manifest of the model file at ``path``, its weights compared with the hash in it."""
     manifest = read_manifest(path)
     if _weights_hash(path) != manifest.sha256:
-        raise ModelError(f"The weights of {shown_name} are not the ones it was made with (their SHA-256 differs); get the file again.")
+        raise ModelError(f"The weights of {path.name} are not the ones it was made with (their SHA-256 differs); get the file again.")
     return manifest
 
 

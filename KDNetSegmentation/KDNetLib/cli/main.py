@@ -37,11 +37,13 @@ def main(argv: list[str] | None = None) -> int:
     except KDNetError as error:
         _details(arguments)
         return _fail(str(error), EXIT_USAGE)
+    except ImportError as error:
+        _details(arguments)
+        return _fail(f"A package that this needs is missing or broken ({error}); install KDNet again with pip.", EXIT_USAGE)
     except Exception as error:
-        if not _details(arguments):
-            error = f"{type(error).__name__}: {error}"
-            return _fail(f"Unexpected error ({error}); add --debug for the details and report them.", EXIT_FAILED)
-        return EXIT_FAILED
+        _details(arguments)
+        what = f"{type(error).__name__}: {error}"
+        return _fail(f"Unexpected error ({what}); run it again with --debug for the details and report them.", EXIT_FAILED)
 
 
 def _parser() -> tuple[argparse.ArgumentParser, dict]:
@@ -57,13 +59,13 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
         try:
             module = entry.load()
             module.add_parser(subparsers)
+            subparsers.choices[entry.name].add_argument("--debug", action="store_true", help="show the details of an error")
         except Exception as error:
+            subparsers.choices.pop(entry.name, None)
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             print(f"kdnet: the command {entry.name} ({entry.value}) cannot be loaded: {reason}", file=sys.stderr)
         else:
             commands[entry.name] = module
-    for subparser in subparsers.choices.values():
-        subparser.add_argument("--debug", action="store_true", help="show the details of an error")
     return parser, commands
 
 
@@ -77,10 +79,9 @@ def _fail(sentence: str, code: int) -> int:
     return code
 
 
-def _details(arguments: argparse.Namespace) -> bool:
+def _details(arguments: argparse.Namespace) -> None:
     if arguments.debug:
         traceback.print_exc()
-    return arguments.debug
 
 
 if __name__ == "__main__":
