@@ -66,9 +66,13 @@ def test_cmake_lists_name_exactly_the_files_of_the_module(tree, module):
     files = below(tree, module)
     scripts = cmake_list(f"{module}/CMakeLists.txt", "MODULE_PYTHON_SCRIPTS")
     resources = cmake_list(f"{module}/CMakeLists.txt", "MODULE_PYTHON_RESOURCES")
-    assert sorted(scripts) == sorted(name for name in files if name.endswith(".py"))
-    assert sorted(resources) == sorted(name for name in files if name.startswith("Resources/"))
-    assert files == {*scripts, *resources, "CMakeLists.txt"}, "a file that neither list can hold would not ship"
+    listed = [*scripts, *resources]
+    unlisted, missing = files - {*listed, "CMakeLists.txt"}, set(listed) - files
+    assert not unlisted, f"these would not ship: {sorted(unlisted)}"
+    assert not missing, f"these do not exist: {sorted(missing)}"
+    assert len(listed) == len(set(listed)), "a file is listed twice"
+    assert all(name.endswith(".py") for name in scripts)
+    assert all(name.startswith("Resources/") for name in resources)
 
 
 @pytest.mark.parametrize("module", MODULES)
