@@ -18,7 +18,7 @@ FORMAT_VERSION = 1
 METADATA_KEY = "kdnet"
 _MAX_HEADER_BYTES = 4 * 2**20
 _MAX_WEIGHT_BYTES = 2**31
-_BYTES_PER_VALUE = {"F16": 2, "BF16": 2, "F32": 4}
+_BYTES_PER_VALUE = {"F16": 2, "F32": 4}
 _MAX_TEXT = 20_000
 _REQUIRED = {
     "format_version": int, "name": str, "title": str, "architecture": dict, "modalities": list, "preprocessing": dict,

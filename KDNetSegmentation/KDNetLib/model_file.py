@@ -26,7 +26,7 @@ def save_model(path, network: EncoderDecoder, description: dict) -> Manifest:
     trained weights lie well inside its range. Raises ModelError where the description is incomplete.
     """
     path = Path(path)
-    weights = {key: value.detach().half().contiguous().cpu() for key, value in network.state_dict().items()}
+    weights = {key: value.detach().cpu().half().clone(memory_format=torch.contiguous_format) for key, value in network.state_dict().items()}
     content = {
         **description,
         "format_version": FORMAT_VERSION,
@@ -70,9 +70,9 @@ def weights_hash(weights: dict[str, torch.Tensor]) -> str:
     """SHA-256 over every tensor's name, type, shape and bytes, in the order of names."""
     digest = hashlib.sha256()
     for key in sorted(weights):
-        tensor = weights[key].contiguous()
+        tensor = weights[key]
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.numpy().tobytes())  # in C order, whatever the memory layout
     return digest.hexdigest()
 
 

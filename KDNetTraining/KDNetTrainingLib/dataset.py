@@ -1,5 +1,6 @@
 """Finding the training cases of a BraTS folder by their naming."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,9 @@ def find_training_cases(folder) -> tuple[list[TrainingCase], dict[str, str]]:
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}; give the folder that holds the BraTS cases.")
     found: dict[str, dict[str, Path]] = {}
-    for path in sorted(folder.rglob("*.nii*")):
+    # Data sets are often folders of links, which rglob follows only from Python 3.13 on.
+    paths = (Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names)
+    for path in sorted(paths):
         match = _FILE.fullmatch(path.name)
         if match:
             what = match["what"].lower()
