@@ -103,17 +103,18 @@ def run_batch(
         except Exception as error:  # one bad case, or a fault of ours in it, must not end the others' night
             failed += 1
             row["error"] = str(error) if isinstance(error, KDNetError) else f"Unexpected {type(error).__name__}: {error}"
-            report(number, case, "failed", error)
+            state, detail = "failed", error
         else:
             row |= {column: f"{result.volumes_ml[key]:.3f}" for column, key in _VOLUMES.items()}
             row |= {"seconds": f"{result.seconds['total']:.2f}", "warnings": " ".join(result.warnings)}
-            report(number, case, "done", result)
+            state, detail = "done", result
         rows[case.name] = row
         try:
             write_rows(table, COLUMNS, rows.values())
             unsaved = False
         except InputError:  # opened in a spreadsheet meanwhile: the segmentations are worth going on for
             unsaved = True
+        report(number, case, state, detail)
     if unsaved:
         write_rows(table, COLUMNS, rows.values())
     return failed

@@ -2,7 +2,6 @@
 
 import re
 
-from KDNetLib.labels import REGIONS
 from KDNetLib.manifest import Manifest
 
 _SPECIAL = re.compile(r"([\\`*<>\[\]|#])")
@@ -37,10 +36,11 @@ def _bullets(facts: dict) -> list[str]:
 def _measured(results: list[dict]) -> list[str]:
     if not results:
         return ["Nothing was measured."]
-    lines = [f"| Data | Cases | Space | {' | '.join(f'Dice {region}' for region in REGIONS)} |", "|---" * (3 + len(REGIONS)) + "|"]
+    regions = list(dict.fromkeys(region for result in results for region in result["dice"]))
+    lines = [f"| Data | Cases | Space | {' | '.join(f'Dice {_plain(region)}' for region in regions)} |", "|---" * (3 + len(regions)) + "|"]
     for result in results:
         cells = [_plain(result.get(key, "")) for key in ("dataset", "cases", "space")]
-        cells += [f"{result['dice'][region]:.3f}" if region in result["dice"] else "" for region in REGIONS]
+        cells += [f"{result['dice'][region]:.3f}" if region in result["dice"] else "" for region in regions]
         lines.append(f"| {' | '.join(cells)} |")
     commands = [_plain(result["command"]) for result in results if result.get("command")]
     return lines + [line for command in commands for line in ("", f"Measured by: {command}")]

@@ -174,7 +174,7 @@ def test_the_store_needs_only_the_standard_library(tmp_path, home):
     """Slicer's own process lists models before torch is there."""
     import_model(make_model(tmp_path / "x.safetensors"))
     code = (
-        "import sys; from KDNetLib import batch, model_store; "
+        "import sys; from KDNetLib import batch, model_card, model_store; "
         "assert model_store.list_models()[-1].name == 'tiny'; model_store.import_model(sys.argv[1]); "
         "assert not {'torch', 'numpy', 'nibabel', 'scipy', 'safetensors'} & set(sys.modules), sorted(sys.modules)"
     )

@@ -51,8 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
         if not path.exists():
             raise InputError(f"There is no file or folder {path}; check the name.")
     models = [find_model(name) for name in arguments.model] or [default_model()]
+    made_by = fingerprint(models)  # also refuses a file that is no model before anything else is done
     if arguments.input.is_dir():
-        return _segment_folder(arguments, models)
+        return _segment_folder(arguments, models, made_by)
     return _segment_file(arguments, models)
 
 
@@ -74,7 +75,7 @@ def _segment_file(arguments: argparse.Namespace, models: list[Path]) -> int:
     return 0
 
 
-def _segment_folder(arguments: argparse.Namespace, models: list[Path]) -> int:
+def _segment_folder(arguments: argparse.Namespace, models: list[Path], made_by: str) -> int:
     if arguments.brain_mask:
         raise InputError("A brain mask fits one scan, not a folder; use --skull-strip, or give the scans one by one.")
     root = arguments.input
@@ -83,7 +84,7 @@ def _segment_folder(arguments: argparse.Namespace, models: list[Path]) -> int:
         raise InputError(f"The output {output} is a file; name a folder for the results of a folder.")
     cases = find_cases(root)
     options = [name for name in ("flips", "probabilities", "skull_strip") if getattr(arguments, name)]
-    settings = ", ".join([fingerprint(models), *options])
+    settings = ", ".join([made_by, *options])
     work = _Work(arguments, models)
     skipped = 0
 
