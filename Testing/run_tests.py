@@ -12,7 +12,7 @@ import environment
 
 def main(arguments):
     """Set up, run pytest in the checkout, return its exit code; 2 where the machine lacks something."""
-    extras, ignored = ["test"], ["--ignore=Testing/bench", "--ignore=Testing/bench_tests"]
+    extras, ignored = ["demo", "test"], ["--ignore=Testing/bench", "--ignore=Testing/bench_tests"]
     if environment.bench_runs_here():
         missing = environment.missing_debian_packages()
         if missing:
@@ -20,7 +20,7 @@ def main(arguments):
                 "The Slicer test bench cannot render here because libraries are missing; install them with "
                 f"'apt-get install {' '.join(missing)}' (Debian and Ubuntu) or your system's packages."
             )
-        extras, ignored = ["test", "bench"], []
+        extras, ignored = ["bench", *extras], []
     else:
         print("slicer-core has no build for this machine, so the tests of the Slicer modules are left out.", flush=True)
     interpreter = environment.prepare(extras)
