@@ -9,6 +9,7 @@ import slicer
 from .module_objects import qSlicerScriptedLoadableModule
 
 _loaded = []
+_retiredPanels = []
 
 
 class LoadedModule:
@@ -56,8 +57,9 @@ class LoadedModule:
         if self.hasPanel:
             self.panel.exit()
             slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(self.name)
-            self.panel.setMRMLScene(None)
-            self.panel.deleteLater()
+            self.panel.hide()
+            # Not destroyed yet: what connectGui() connected stays connected to the parameter node.
+            _retiredPanels.append(self.panel)
         for name in (self.name.lower(), self.name + "Instance", self.name + "Widget"):
             if hasattr(slicer.modules, name):
                 delattr(slicer.modules, name)
@@ -77,3 +79,11 @@ def unload_all():
     """Unload every module that :func:`load` loaded, last first."""
     for module in reversed(list(_loaded)):
         module.unload()
+
+
+def destroy_panels():
+    """Destroy the panels of unloaded modules; their parameter nodes must be out of the scene by then."""
+    for panel in _retiredPanels:
+        panel.setMRMLScene(None)
+        panel.deleteLater()
+    _retiredPanels.clear()

@@ -92,6 +92,13 @@ class Mrml:
         self.scene.Clear(False)
         self._addDefaultNodes()
 
+    def removeParameterNodes(self):
+        """Remove what even closing the scene leaves: the modules' parameter nodes, which are singletons."""
+        nodes = self.scene.GetNodesByClass("vtkMRMLScriptedModuleNode")
+        nodes.UnRegister(None)
+        for index in range(nodes.GetNumberOfItems()):
+            self.scene.RemoveNode(nodes.GetItemAsObject(index))
+
     def modules(self):
         """``slicer.modules`` as it is before any scripted module is loaded."""
         return types.SimpleNamespace(

@@ -101,7 +101,9 @@ class Bench:
         from . import application, module, side_modules
         module.unload_all()
         application.reset(self.app)
+        self.mrml.removeParameterNodes()
         self.mrml.clear()
+        module.destroy_panels()
         self.app.processEvents()
         side_modules.reset()
         self.dialogs.reset()

@@ -4,11 +4,13 @@ Stricter than Qt where Qt would be silent: a widget class that neither Qt nor th
 stand-in's class has not, and a connection that cannot be made raise RuntimeError.
 """
 
+import inspect
 import xml.etree.ElementTree as ElementTree
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
 from . import ctk_widgets, mrml_widgets
+from .qt_properties import QtProperty
 
 _STAND_INS = {cls.__name__: cls for cls in (*ctk_widgets.WIDGETS, *mrml_widgets.WIDGETS)}
 
@@ -48,8 +50,9 @@ class QUiLoader(QtUiTools.QUiLoader):
                     raise RuntimeError(f"The bench has no widget class {className} (widget {element.get('name')}).")
                 continue
             for prop in element.findall("property"):
-                known = cls.staticMetaObject.indexOfProperty(prop.get("name")) >= 0
-                if not known and prop.get("stdset") != "0":
+                # Not from the meta object: PySide6 builds a Python class's anew, and its properties come and go.
+                found = inspect.getattr_static(cls, prop.get("name"), None)
+                if not isinstance(found, (QtProperty, QtCore.Property)) and prop.get("stdset") != "0":
                     raise RuntimeError(f"{className} has no property {prop.get('name')} (widget "
                                        f"{element.get('name')}).")
 
