@@ -1,12 +1,11 @@
 """The model row of the panel: choose, read the card, import, remove."""
 
-from pathlib import Path
-
 import qt
 import slicer
 from slicer.i18n import tr as _
 
 from KDNetLib import model_store
+from KDNetLib.manifest import read_manifest
 from KDNetLib.model_card import model_card
 
 
@@ -51,8 +50,15 @@ class ModelPanel:
 
         This and :meth:`removeCurrent` return what to tell the user.
         """
-        replace = Path(path).stem in self._models and slicer.util.confirmYesNoDisplay(
-            _("There is a model named {name} already. Replace it?").format(name=Path(path).stem), _("KDNet")
+        manifest = read_manifest(path)
+        earlier = self._models.get(manifest.name)
+        replace = (
+            earlier is not None
+            and not earlier.bundled
+            and earlier.manifest != manifest
+            and slicer.util.confirmYesNoDisplay(
+                _("There is another model named {name} already. Replace it?").format(name=manifest.name), _("KDNet")
+            )
         )
         name = model_store.import_model(path, replace=replace).name
         self.refresh(name)

@@ -1,16 +1,14 @@
 """What the panel remembers in the scene."""
 
-from typing import Annotated, Union
+from typing import Annotated
 
-from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
 
 from KDNetLib.labels import CONVENTIONS
 
 #: Let the naming and the values of the reference tell its numbering.
 AUTOMATIC_CONVENTION = "automatic"
-
-LabelNode = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode]
 
 
 @parameterNodeWrapper
@@ -23,8 +21,8 @@ class KDNetSegmentationParameterNode:
     device - "auto", "cpu", "cuda:0", ...
     flips - Average over mirrored copies of the scan.
     probabilities - Also make one volume of probabilities per class.
-    brainMask - What of the scan is brain, for scans that show the whole head.
-    reference - What the result is compared with.
+    brainMask - What of the scan is brain (segmentation or label map), for scans that show the whole head.
+    reference - What the result is compared with (segmentation or label map).
     convention - How the reference numbers its labels.
     """
 
@@ -34,6 +32,6 @@ class KDNetSegmentationParameterNode:
     device: str = "auto"
     flips: bool = False
     probabilities: bool = False
-    brainMask: LabelNode
-    reference: LabelNode
+    brainMask: vtkMRMLNode
+    reference: vtkMRMLNode
     convention: Annotated[str, Choice([AUTOMATIC_CONVENTION, *CONVENTIONS])] = AUTOMATIC_CONVENTION

@@ -14,6 +14,7 @@ from slicer.util import VTKObservationMixin
 from KDNetLib.errors import Cancelled, KDNetError
 from KDNetSegmentationLib.brain_extraction import brainExtractionInstalled, extractBrain
 from KDNetSegmentationLib.dependencies import missingPackages
+from KDNetSegmentationLib.device_panel import DevicePanel
 from KDNetSegmentationLib.logic import KDNetSegmentationLogic
 from KDNetSegmentationLib.model_panel import ModelPanel
 from KDNetSegmentationLib.panel_state import PanelState, disabledReasons
@@ -32,7 +33,6 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.logic = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
-        self._devicesListed = False
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
 
@@ -44,18 +44,17 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = KDNetSegmentationLogic(onLog=self._log)
-        self._models = ModelPanel(self.ui, self._onModelChosen)
+        self._models = ModelPanel(self.ui, lambda name: self._choose("model", name))
+        self._devices = DevicePanel(self.ui, lambda name: self._choose("device", name))
         self._results = ResultsPanel(self.ui)
         self._toolTips = {}
         self._lastInput = None
         self.ui.progressBar.visible = False
         self.ui.statusLabel.visible = False
-        self.ui.deviceComboBox.addItem("auto", "auto")
-        self.ui.deviceComboBox.addItem("cpu", "cpu")
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneEndClose)
         self.ui.segmentButton.connect("clicked(bool)", self.onSegmentOrCancel)
-        self.ui.cardButton.connect("clicked(bool)", self.onShowCard)
+        self.ui.cardButton.connect("clicked(bool)", self._models.showCard)
         self.ui.importButton.connect("clicked(bool)", self.onImportModel)
         self.ui.removeButton.connect("clicked(bool)", self.onRemoveModel)
         self.ui.show3DButton.connect("clicked(bool)", self.onShow3D)
@@ -63,7 +62,9 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.ui.saveButton.connect("clicked(bool)", self.onSave)
         self.ui.compareButton.connect("clicked(bool)", self.onCompare)
         self.ui.extractBrainButton.connect("clicked(bool)", self.onExtractBrain)
-        self.ui.deviceComboBox.connect("activated(int)", self.onDeviceChosen)
+        # The parameter node's own connection knows selectors of one class of nodes only.
+        for selector, name in ((self.ui.maskSelector, "brainMask"), (self.ui.referenceSelector, "reference")):
+            selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node, name=name: self._choose(name, node))
         self.ui.advancedCollapsibleButton.connect("contentsCollapsed(bool)", self.onAdvancedCollapsed)
         self.initializeParameterNode()
 
@@ -123,7 +124,9 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
             if self._parameterNode.segmentation is None or hasResult(self._parameterNode.segmentation):
                 self._parameterNode.segmentation = resultFor(inputVolume) if inputVolume else None
         self._models.choose(self._parameterNode.model)
-        self.ui.deviceComboBox.currentIndex = max(0, self.ui.deviceComboBox.findData(self._parameterNode.device))
+        self._devices.choose(self._parameterNode.device)
+        self.ui.maskSelector.setCurrentNode(self._parameterNode.brainMask)
+        self.ui.referenceSelector.setCurrentNode(self._parameterNode.reference)
         self.updatePanel()
 
     def updatePanel(self):
@@ -187,7 +190,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
     def onAdvancedCollapsed(self, collapsed):
         """Ask for the devices the first time that they can be seen."""
         # Looking at the section is no reason to ask for an installation.
-        if not (collapsed or self._devicesListed or self.logic.busy or missingPackages()):
+        if not (collapsed or self._devices.listed or self.logic.busy or missingPackages()):
             self._begin(self.logic.startListingDevices, onFinished=self._onDevicesListed)
 
     def onExtractBrain(self):
@@ -209,10 +212,6 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         """Save the volumes as a CSV file."""
         self._try(self._results.save)
 
-    def onShowCard(self):
-        """Show the chosen model's card."""
-        self._models.showCard()
-
     def onImportModel(self):
         """Let the user pick a model file and import it."""
         path = qt.QFileDialog.getOpenFileName(
@@ -225,18 +224,14 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         """Remove the chosen imported model."""
         self._try(self._models.removeCurrent)
 
-    def onDeviceChosen(self, index):
-        """Remember the device."""
-        self._parameterNode.device = self.ui.deviceComboBox.itemData(index)
-
     def _extractBrain(self):
         with slicer.util.WaitCursor():
             self._parameterNode.brainMask = extractBrain(self._parameterNode.inputVolume)
         return _("The brain mask is ready; click Segment.")
 
-    def _onModelChosen(self, name):
-        self._parameterNode.model = name
-        self.updatePanel()
+    def _choose(self, name, value):
+        if self._parameterNode:
+            setattr(self._parameterNode, name, value)
 
     def _try(self, action, *arguments):
         """Do it and show what it says, or why it could not be done."""
@@ -276,10 +271,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
 
     def _onDevicesListed(self, job):
         if job.error is None:
-            self._devicesListed = True
-            self.ui.deviceComboBox.clear()
-            for device in job.result:
-                self.ui.deviceComboBox.addItem(device, device.split()[0])
+            self._devices.show(job.result)
             self._showStatus("")
         self._onFinished(job)
 

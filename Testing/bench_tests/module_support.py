@@ -1,0 +1,97 @@
+"""What the tests of the module KDNetSegmentation share: a scan, a model, and waiting.
+
+Import it before anything of the module: it starts the bench, which gives qt, ctk and the rest of slicer.
+"""
+
+import time
+
+import pytest
+
+pytest.importorskip("slicer", reason="the bench needs slicer-core and PySide6-Essentials")
+from bench import session  # noqa: E402
+
+session.start()
+import numpy as np  # noqa: E402
+import slicer  # noqa: E402
+import torch  # noqa: E402
+from KDNetLib.model_file import save_model  # noqa: E402
+from KDNetLib.network import EncoderDecoder  # noqa: E402
+
+#: With this seed the untrained network finds all three labels in :func:`scanArray`.
+_SEED_WITH_ALL_LABELS = 17
+
+DESCRIPTION = {
+    "name": "tiny",
+    "title": "Tiny untrained network",
+    "modalities": ["T1ce"],
+    "preprocessing": {"preset": "whole-brain", "spacing": 1.0},
+    "classes": ["background", "NCR", "ED", "ET"],
+    "training": {"summary": "Not trained at all; for tests of the flow."},
+    "measured": [],
+    "licence": "MIT",
+    "citation": "None.",
+}
+
+
+def scanArray(shape=(40, 44, 36), seed=0) -> np.ndarray:
+    """A ball of brain with a lesion in exact zeros, float32, axes (i, j, k)."""
+    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij"))
+    radius = np.sqrt((grid**2).sum(0))
+    array = np.where(radius < 0.9, 100 + 10 * np.random.default_rng(seed).standard_normal(shape), 0)
+    fromLesion = np.sqrt(((grid - np.array([0.3, 0.2, 0.1]).reshape(3, 1, 1, 1)) ** 2).sum(0))
+    array[(fromLesion < 0.3) & (radius < 0.9)] = 200
+    array[fromLesion < 0.18] = 60
+    return array.astype(np.float32)
+
+
+def addVolume(name="scan", array=None, affine=None, className="vtkMRMLScalarVolumeNode"):
+    """A volume node with ``array`` (i, j, k) and a 4×4 RAS affine."""
+    node = slicer.mrmlScene.AddNewNodeByClass(className, name)
+    array = scanArray() if array is None else array
+    slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array.transpose(2, 1, 0)))
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(np.diag([-1.0, -1, 1, 1]) if affine is None else affine))
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def addTransform(matrix):
+    """A linear transform node with a 4×4 matrix to its parent."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "transform")
+    node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.asarray(matrix, dtype=float)))
+    return node
+
+
+def writeModel(folder, width=2, **changes):
+    """An untrained network's model file in ``folder``, named after the model; returns its path."""
+    torch.manual_seed(_SEED_WITH_ALL_LABELS)
+    description = {**DESCRIPTION, **changes}
+    path = folder / f"{description['name']}.safetensors"
+    save_model(path, EncoderDecoder(width=width), description)
+    return path
+
+
+def waitFor(condition, seconds=120, what="it"):
+    """Let the application run until ``condition()`` holds. Fails after ``seconds``."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not come true within {seconds} s"
+        slicer.app.processEvents()
+        time.sleep(0.005)
+
+
+def click(button):
+    """Click as a user can: only what is enabled."""
+    assert button.enabled, f"{button.objectName} is disabled: {button.toolTip}"
+    button.click()
+
+
+def segmentAndWait(panel):
+    """Click Segment and wait for the end of the run."""
+    assert panel.ui.segmentButton.text == "Segment"
+    click(panel.ui.segmentButton)
+    waitFor(lambda: not panel.logic.busy, what="the end of the run")
+
+
+def tableTexts(table):
+    """The cells of a QTableWidget, row by row."""
+    return [[table.item(row, column).text() for column in range(table.columnCount)] for row in range(table.rowCount)]

@@ -1,0 +1,283 @@
+"""The main path: real module, real buttons, real worker process, real MRML nodes."""
+
+from module_support import (
+    addTransform,
+    addVolume,
+    click,
+    scanArray,
+    segmentAndWait,
+    tableTexts,
+    waitFor,
+)  # first: starts the bench
+from module_fixtures import *  # noqa: F403
+
+import numpy as np
+import pytest
+import slicer
+from KDNetLib.errors import InputError, KDNetError
+from KDNetLib.labels import LABELS, VOLUME_KEYS
+from KDNetSegmentationLib.segmentation_output import SEGMENT_IDS, hasResult, isShown3D, readClasses
+from KDNetSegmentationLib.terminology import terminologyEntry
+
+ROTATED = [[0, -1, 0, 30], [1, 0, 0, -12], [0, 0, 1, 5], [0, 0, 0, 1]]
+
+
+def statistics(segmentationNode, volumeNode):
+    """Class index -> number of voxels, from the segments as MRML has them."""
+    return np.bincount(readClasses(segmentationNode, volumeNode).ravel(), minlength=4)
+
+
+def test_one_click_gives_named_coloured_coded_segments(panel):
+    volume = addVolume()
+    panel.enter()
+    assert panel.ui.inputSelector.currentNode() is volume
+    fractions = []
+    panel.ui.progressBar.connect("valueChanged(int)", fractions.append)
+    segmentAndWait(panel)
+
+    node = panel.ui.outputSelector.currentNode()
+    assert node.GetName() == "scan KDNet segmentation"
+    assert node.GetDisplayNode() is not None
+    segmentation = node.GetSegmentation()
+    assert list(segmentation.GetSegmentIDs()) == ["KDNet_NCR", "KDNet_ED", "KDNet_ET"]
+    terminologies = slicer.modules.terminologies.logic()
+    for label in LABELS:
+        segment = segmentation.GetSegment(SEGMENT_IDS[label.key])
+        assert segment.GetName() == label.name
+        assert segment.GetColor() == pytest.approx(label.colour)
+        entry = slicer.vtkSlicerTerminologyEntry()
+        assert terminologies.DeserializeTerminologyEntry(segment.GetTerminology(), entry)
+        assert entry.GetTerminologyContextName() in terminologies_loaded(terminologies)
+        assert entry.GetRegionObject().GetCodeMeaning() == "Brain"
+    role = node.GetReferenceImageGeometryReferenceRole()
+    assert node.GetNodeReference(role) is volume
+    counts = statistics(node, volume)
+    assert (counts > 0).all(), "the test's network finds every label"
+    assert fractions[-1] == 100 and fractions == sorted(fractions) and len(fractions) > 3
+
+
+def terminologies_loaded(logic):
+    names = slicer.vtkStringArray() if hasattr(slicer, "vtkStringArray") else __import__("vtk").vtkStringArray()
+    logic.GetLoadedTerminologyNames(names)
+    return [names.GetValue(index) for index in range(names.GetNumberOfValues())]
+
+
+def test_volumes_are_shown_copied_and_saved(panel, bench, tmp_path):
+    volume = addVolume()
+    panel.enter()
+    segmentAndWait(panel)
+    counts = statistics(panel.ui.outputSelector.currentNode(), volume)
+    expected = {"NCR": counts[1], "ED": counts[2], "ET": counts[3], "TC": counts[1] + counts[3], "WT": counts[1:].sum()}
+
+    shown = tableTexts(panel.ui.volumesTable)
+    assert [float(row[-1]) for row in shown] == pytest.approx([expected[key] / 1000 for key in VOLUME_KEYS], abs=0.006)
+    assert shown[0][0] == "Necrotic tumour core"
+    click(panel.ui.copyButton)
+    rows = [line.split("\t") for line in slicer.app.clipboard().text().splitlines()]
+    assert rows[0] == ["case", "label", "structure", "volume_ml"]
+    assert [row[1] for row in rows[1:]] == list(VOLUME_KEYS)
+    assert rows[5][3] == f"{expected['WT'] / 1000:.2f}"
+    path = tmp_path / "volumes.csv"
+    bench.dialogs.choose(path)
+    click(panel.ui.saveButton)
+    assert path.read_text().splitlines()[5].split(",")[1] == "WT"
+    bench.dialogs.choose(tmp_path / "missing" / "volumes.csv")
+    click(panel.ui.saveButton)
+    assert "could not be saved" in panel.ui.statusLabel.text
+
+
+def test_show_3d_makes_surfaces_that_follow_a_second_run(panel):
+    addVolume()
+    panel.enter()
+    segmentAndWait(panel)
+    node = panel.ui.outputSelector.currentNode()
+    click(panel.ui.show3DButton)
+    assert isShown3D(node)
+    surface = node.GetClosedSurfaceInternalRepresentation("KDNet_ED")
+    assert surface.GetNumberOfCells() > 100
+    segmentAndWait(panel)
+    assert isShown3D(node) and panel.ui.show3DButton.checked
+    click(panel.ui.show3DButton)
+    assert not isShown3D(node)
+
+
+def test_second_run_replaces_its_own_segments_only(panel):
+    volume = addVolume()
+    panel.enter()
+    segmentAndWait(panel)
+    node = panel.ui.outputSelector.currentNode()
+    segmentation = node.GetSegmentation()
+    before = readClasses(node, volume)
+    # The user's own segment overlaps KDNet's, and one of KDNet's is erased and recoloured.
+    own = np.zeros(before.shape[::-1], np.uint8)
+    own[10:20, 10:20, 10:20] = 1
+    segmentation.AddEmptySegment("mine", "mine", [1, 1, 0])
+    slicer.util.updateSegmentBinaryLabelmapFromArray(own, node, "mine", volume)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(np.zeros_like(own), node, "KDNet_ED", volume)
+    segmentation.GetSegment("KDNet_ET").SetColor(1, 0, 1)
+    assert not np.array_equal(readClasses(node, volume), before)
+
+    segmentAndWait(panel)
+    assert panel.ui.outputSelector.currentNode() is node
+    assert list(segmentation.GetSegmentIDs()) == ["KDNet_NCR", "KDNet_ED", "KDNet_ET", "mine"]
+    assert np.array_equal(readClasses(node, volume), before)
+    assert np.array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(node, "mine", volume), own)
+    assert segmentation.GetSegment("KDNet_ET").GetColor() == (1, 0, 1)
+    assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
+
+
+def test_scan_under_a_linear_transform_gives_the_same_voxels_and_overlays(panel):
+    plain, moved = addVolume("plain"), addVolume("moved")
+    transform = addTransform(ROTATED)
+    moved.SetAndObserveTransformNodeID(transform.GetID())
+    panel.enter()
+    results = {}
+    for volume in (plain, moved):
+        panel.ui.inputSelector.setCurrentNode(volume)
+        segmentAndWait(panel)
+        results[volume.GetName()] = panel.ui.outputSelector.currentNode()
+    assert results["moved"].GetParentTransformNode() is transform
+    classes = readClasses(results["moved"], moved)
+    # A quarter turn moves no voxel between others', so the network sees the same brain turned upright again.
+    assert (classes > 0).sum() > 1000
+    centre = np.argwhere(classes == 2).mean(0)
+    world = np.array(slicer.vtkMRMLSegmentationNode.GetSegmentCenterRAS(results["moved"], "KDNet_ED"))
+    affine = np.array(ROTATED) @ np.diag([-1.0, -1, 1, 1])
+    lower, upper = np.argwhere(classes == 2).min(0), np.argwhere(classes == 2).max(0)
+    assert (affine @ [*(lower + upper) / 2, 1])[:3] == pytest.approx(world, abs=1.01)
+    assert centre.shape == (3,)
+
+
+def test_a_segmentation_elsewhere_keeps_its_place_and_gets_the_labels_in_theirs(panel):
+    volume = addVolume()
+    transform = addTransform(ROTATED)
+    volume.SetAndObserveTransformNodeID(transform.GetID())
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")
+    node.CreateDefaultDisplayNodes()
+    node.GetSegmentation().AddEmptySegment("mine", "mine", [1, 1, 0])
+    panel.enter()
+    panel.ui.outputSelector.setCurrentNode(node)
+    segmentAndWait(panel)
+    assert node.GetParentTransformNode() is None
+    reference = panel.logic.segment(volume, model=panel._models.current.path).segmentationNode
+    assert np.array_equal(readClasses(node, volume), readClasses(reference, volume))
+
+
+def test_two_scans_one_after_the_other_keep_their_own_results(panel):
+    first, second = addVolume("first"), addVolume("second", scanArray(seed=1))
+    panel.enter()
+    panel.ui.inputSelector.setCurrentNode(first)
+    segmentAndWait(panel)
+    firstResult = panel.ui.outputSelector.currentNode()
+    panel.ui.inputSelector.setCurrentNode(second)
+    assert panel.ui.outputSelector.currentNode() is None
+    assert not panel.ui.copyButton.enabled
+    segmentAndWait(panel)
+    secondResult = panel.ui.outputSelector.currentNode()
+    assert secondResult is not firstResult
+    assert panel.ui.captionLabel.text.startswith("second, by tiny")
+    panel.ui.inputSelector.setCurrentNode(first)
+    assert panel.ui.outputSelector.currentNode() is firstResult
+    assert panel.ui.captionLabel.text.startswith("first, by tiny")
+
+
+def test_result_lies_in_the_scans_folder(panel):
+    volume = addVolume()
+    hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
+    study = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), "patient")
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(volume), study)
+    panel.enter()
+    segmentAndWait(panel)
+    item = hierarchy.GetItemByDataNode(panel.ui.outputSelector.currentNode())
+    assert hierarchy.GetItemParent(item) == study
+
+
+def test_saved_scene_brings_back_segments_terms_volumes_and_choices(panel, tmp_path):
+    addVolume()
+    panel.enter()
+    panel.ui.flipsCheckBox.checked = True
+    segmentAndWait(panel)
+    shown = tableTexts(panel.ui.volumesTable)
+    classes = readClasses(panel.ui.outputSelector.currentNode(), panel.ui.inputSelector.currentNode())
+    path = tmp_path / "scene.mrb"
+    assert slicer.util.saveScene(str(path), {})
+    slicer.mrmlScene.Clear(False)
+    slicer.util.loadScene(str(path), {})
+    panel.enter()
+    node = panel.ui.outputSelector.currentNode()
+    assert hasResult(node)
+    for label in LABELS:
+        segment = node.GetSegmentation().GetSegment(SEGMENT_IDS[label.key])
+        assert segment.GetTerminology() == terminologyEntry(label.key)
+        assert segment.GetColor() == pytest.approx(label.colour, abs=1 / 255)
+    assert np.array_equal(readClasses(node, panel.ui.inputSelector.currentNode()), classes)
+    assert tableTexts(panel.ui.volumesTable) == shown
+    assert panel.ui.flipsCheckBox.checked
+
+
+def test_brain_mask_flips_and_probabilities_reach_the_computation(panel):
+    volume = addVolume()
+    mask = np.zeros(scanArray().shape, np.uint8)
+    mask[:20] = 1
+    maskNode = addVolume("mask", mask, className="vtkMRMLLabelMapVolumeNode")
+    panel.enter()
+    panel.ui.maskSelector.setCurrentNode(maskNode)
+    panel.ui.probabilitiesCheckBox.checked = True
+    segmentAndWait(panel)
+    node = panel.ui.outputSelector.currentNode()
+    assert not readClasses(node, volume)[20:].any()
+    probabilities = [slicer.util.getNode(f"scan KDNet probability {label.key}") for label in LABELS]
+    total = sum(slicer.util.arrayFromVolume(probability) for probability in probabilities)
+    assert 0 < total.max() <= 1.01
+    assert probabilities[0].GetSpacing() == volume.GetSpacing()
+    segmentAndWait(panel)
+    assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) - 1 == 4, "a second run refills the same maps"
+
+
+def test_no_temporary_files_stay(panel):
+    import os
+
+    addVolume()
+    panel.enter()
+    segmentAndWait(panel)
+    assert not [name for name in os.listdir(slicer.app.temporaryPath) if name.startswith("KDNet-")]
+
+
+def test_console_use_blocks_and_returns(logic, model):
+    volume = addVolume()
+    seen = []
+    result = logic.segment(volume, model=model, device="cpu", progress=lambda *step: seen.append(step))
+    assert hasResult(result.segmentationNode)
+    assert set(result.volumes_ml) == set(VOLUME_KEYS)
+    assert result.device.startswith("cpu") and result.seconds["total"] > 0 and "iny" in result.model
+    assert seen[-1][0] == pytest.approx(1) and all(isinstance(stage, str) for _, stage in seen)
+    assert logic.segment(volume, result.segmentationNode, model).segmentationNode is result.segmentationNode
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: None, "not a volume"),
+        (lambda: slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty"), "no image"),
+        (lambda: addVolume("labels", scanArray().astype(np.uint8), className="vtkMRMLLabelMapVolumeNode"), "label map"),
+        (lambda: addVolume("constant", np.full((30, 30, 30), 7.0)), "constant"),
+    ],
+    ids=["nothing", "no image", "label map", "constant"],
+)
+def test_bad_input_is_one_sentence(logic, model, make, words):
+    with pytest.raises(InputError) as caught:
+        logic.segment(make(), model=model)
+    message = str(caught.value)
+    assert words in message and "\n" not in message and message.endswith(".")
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
+def test_unknown_model_and_busy_logic_are_refused(logic, model):
+    volume = addVolume()
+    with pytest.raises(KDNetError, match="no-such-model"):
+        logic.segment(volume, model="no-such-model")
+    job = logic.startSegmentation(volume, model=model)
+    with pytest.raises(KDNetError, match="computing already"):
+        logic.segment(volume, model=model)
+    waitFor(lambda: job.finished)
+    assert job.error is None
