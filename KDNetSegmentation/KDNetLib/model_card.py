@@ -13,13 +13,12 @@ def model_card(manifest: Manifest) -> str:
     The texts come from a file of any origin: they are shown as plain text, so that none can bring in a link, an image,
     HTML or a terminal's control characters.
     """
-    parameters = ", ".join(f"{key} {value}" for key, value in manifest.architecture.get("parameters", {}).items())
     facts = {
         "Name": manifest.name,
         "Input": ", ".join(manifest.modalities),
         "Output": ", ".join(manifest.classes),
-        "Preprocessing": ", ".join(f"{key} {value}" for key, value in manifest.preprocessing.items()),
-        "Architecture": f"{manifest.architecture.get('name', 'unknown')} ({parameters})",
+        "Preprocessing": _settings(manifest.preprocessing),
+        "Architecture": f"{manifest.architecture.get('name', 'unknown')} ({_settings(manifest.architecture.get('parameters'))})",
         "Licence": manifest.licence,
         "Citation": manifest.citation,
         "SHA-256 of the weights": manifest.sha256,
@@ -31,6 +30,10 @@ def model_card(manifest: Manifest) -> str:
 
 def _bullets(facts: dict) -> list[str]:
     return [f"- **{_plain(key)}:** {_plain(value)}" for key, value in facts.items()] or ["Nothing is said."]
+
+
+def _settings(settings) -> str:
+    return ", ".join(f"{key} {value}" for key, value in settings.items()) if isinstance(settings, dict) else "not stated"
 
 
 def _measured(results: list[dict]) -> list[str]:

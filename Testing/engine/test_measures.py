@@ -110,13 +110,15 @@ def test_compare_of_empty_maps_and_of_unequal_ones():
 
 
 def test_a_whole_case_is_measured_quickly():
-    """About 0.1 s on one core for a tumour of 100 ml; the bound leaves room for a loaded machine."""
+    """About 0.1 s of one core for a tumour of 100 ml; the bound leaves room for a slow machine."""
     field = ndimage.gaussian_filter(np.random.default_rng(1).normal(size=(60, 60, 40)), 6)
-    field = ndimage.zoom(field, 4, order=1)[:, :, :155]
+    for axis in range(3):
+        field = np.repeat(field, 4, axis)
+    field = field[:, :, :155]
     levels = np.quantile(field, [0.988, 0.993, 0.997])
     reference = np.digitize(field, levels).astype(np.uint8)
     prediction = np.roll(reference, (3, 2, 1), axis=(0, 1, 2))
-    start = time.perf_counter()
+    start = time.process_time()
     measures = compare(prediction, reference, BRATS_AFFINE)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
     assert 90 < measures["WT"]["volume_reference_ml"] < 120

@@ -164,7 +164,7 @@ def test_the_card_tells_everything_and_obeys_nothing(tmp_path):
     card = model_card(manifest)
     assert "| BraTS 2021 | 4 | native | 0.500 | 0.600 | 0.700 |" in card
     assert all(text in card for text in ("# Tiny student", "Not trained.", "MIT", "Hu et al. 2020", manifest.sha256, "kdnet evaluate a b"))
-    hostile = replace(manifest, title="<img src=x>\n# new \x1b[2J", licence="[click](http://x) | `a`", training={"*a*": "\u202e<b>"})
+    hostile = replace(manifest, title="<img src=x>\n# new \x1b[2J", licence="[click](http://x) | `a`", training={"*a*": "\u202e<b>"}, architecture={"parameters": [1]})
     card = model_card(hostile)
     assert "\x1b" not in card and "\u202e" not in card and card.count("\n# ") == 0
     assert r"\<img src=x\> \# new" in card and r"\[click\](http://x) \| \`a\`" in card and r"**\*a\*:** \<b\>" in card

@@ -30,7 +30,11 @@ class Progress:
         if stage == self._stage and now - self._drawn_at < _REDRAW_SECONDS:
             return
         self._stage, self._drawn_at = stage, now
-        self._draw(f"{self._title}: {stage} {100 * fraction:3.0f} %{_time_left(now - self._start, fraction)}")
+        state = f": {stage} {100 * fraction:3.0f} %{_time_left(now - self._start, fraction)}"
+        # A line that wraps leaves its remains behind; the title's end tells cases apart better than its start.
+        room = max(0, shutil.get_terminal_size().columns - 1 - len(state))
+        title = self._title if len(self._title) <= room else self._title[len(self._title) - room :]
+        self._draw(title + state)
 
     def clear(self) -> None:
         """Take the live line away, so that what is printed next starts on an empty one."""
@@ -41,7 +45,6 @@ class Progress:
 
     def _draw(self, text: str) -> None:
         # Blanks overwrite the rest of the last line: consoles without escape sequences understand that too.
-        text = text[: shutil.get_terminal_size().columns - 1]
         self._stream.write("\r" + text.ljust(self._width))
         self._stream.flush()
         self._width = len(text)

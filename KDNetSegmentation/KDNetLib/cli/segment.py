@@ -6,6 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from KDNetLib.allocator import keep_freed_memory
 from KDNetLib.batch import RESULTS_NAME, Case, find_cases, run_batch
 from KDNetLib.cli.progress import Progress
 from KDNetLib.errors import Cancelled, InputError, KDNetError, ModelError
@@ -114,6 +115,7 @@ class _Work:
     """One loaded segmenter with the options, for one scan after another; ``title`` is what progress is shown under."""
 
     def __init__(self, arguments: argparse.Namespace, models: list[Path]):
+        keep_freed_memory()
         # Here and not at the top, so that `kdnet --help` does not wait for torch.
         from KDNetLib.device import choose_device
         from KDNetLib.segmenter import Segmenter
