@@ -152,6 +152,8 @@ def test_the_same_case_name_from_another_folder_is_not_taken_for_done(study, tmp
     study.run()
     other = tmp_path / "other"
     touch(other, "a/a_t1ce.nii.gz")
+    times = (study.root / "a" / "a_t1ce.nii.gz").stat()
+    os.utime(other / "a" / "a_t1ce.nii.gz", ns=(times.st_atime_ns, times.st_mtime_ns))
     study.root = other
     study.run()
     assert study.states() == ["started", "done"]

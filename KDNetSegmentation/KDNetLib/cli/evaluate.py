@@ -129,12 +129,12 @@ def _numbering(paths: tuple[Path, ...], given: str | None):
             found |= _values(read_labelmap(path).array)
         except InputError:
             continue  # said when its case is measured
-    # All silent names of a folder share one numbering: a case without enhancing tumour cannot tell it by itself.
+    # A case without enhancing tumour cannot tell the numbering by itself, but its folder has one numbering.
     try:
-        shared = convention_of(silent[0].name, found) if silent else None
+        convention_of(silent[0].name if silent else "", found)
     except InputError as error:
         raise InputError(f"{str(error).rstrip('.')} with the option --labels.") from error
-    return lambda path, values: shared if path in silent else convention_of(path.name, values)
+    return lambda path, values: convention_of(path.name, values)
 
 
 def _measure(prediction: Path, reference: Path, numberings) -> dict[str, dict[str, float]]:
