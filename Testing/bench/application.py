@@ -136,5 +136,4 @@ def reset(app):
     app._d.exitCode = None
     app._d.testing = False
     app._d.settings.clear()
-    app._d.layoutManager.reset()
     setHeadless(app, False)

@@ -1,23 +1,28 @@
-"""``slicer.app.layoutManager()``: slice and 3-D widgets as far as module code reaches into them."""
+"""``slicer.app.layoutManager()``: the slice and 3-D views' logics and nodes, without their windows.
 
-import types
+Like the application's they exist from the start and survive the closing of the scene. :mod:`bench.views` draws them.
+"""
 
 import slicer
 
 _ORIENTATIONS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 
 
-class _SliceWidget:
-    """A slice widget without a window: the logic and the nodes are real."""
+class SliceWidget:
+    """A slice view by name ("Red", …)."""
 
     def __init__(self, mrml, name):
+        self._name = name
         self._logic = slicer.vtkMRMLSliceLogic()
         self._logic.SetMRMLApplicationLogic(mrml.applicationLogic)
         mrml.applicationLogic.GetSliceLogics().AddItem(self._logic)
         self._logic.SetMRMLScene(mrml.scene)
-        self._mrml = mrml
         self._logic.AddSliceNode(name)
-        self._logic.GetSliceNode().SetOrientation(_ORIENTATIONS[name])
+        self.reset()
+
+    def reset(self):
+        """The view's own orientation, as after starting."""
+        self._logic.GetSliceNode().SetOrientation(_ORIENTATIONS[self._name])
 
     def sliceLogic(self):
         return self._logic
@@ -28,61 +33,72 @@ class _SliceWidget:
     def fitSliceToBackground(self):
         self._logic.FitSliceToBackground()
 
-    def sliceController(self):
+
+class ThreeDWidget:
+    """The 3-D view; its own view and controller, too, which have little to do without a window."""
+
+    def __init__(self, mrml, name):
+        self._logic = slicer.vtkMRMLViewLogic()
+        self._logic.SetMRMLApplicationLogic(mrml.applicationLogic)
+        mrml.applicationLogic.GetViewLogics().AddItem(self._logic)
+        self._logic.SetMRMLScene(mrml.scene)
+        self._name = name
+
+    def viewLogic(self):
+        self.mrmlViewNode()
+        return self._logic
+
+    def mrmlViewNode(self):
+        # Made when asked for: the logic lets go of it each time the scene is closed.
+        return self._logic.GetViewNode() or self._logic.AddViewNode(self._name)
+
+    def threeDView(self):
         return self
 
-    def close(self):
-        self._mrml.applicationLogic.GetSliceLogics().RemoveItem(self._logic)
-        self._logic.SetMRMLScene(None)
+    def threeDController(self):
+        return self
+
+    def resetFocalPoint(self):
+        """Without a window there is no camera to move; :meth:`bench.views.ThreeDView.look` does it for pictures."""
+
+    resetCamera = forceRender = scheduleRender = resetFocalPoint
 
 
 class LayoutManager:
-    """The views are made when they are first asked for."""
+    """The views of the four-up layout."""
+
+    threeDViewCount = 1
 
     def __init__(self, mrml):
         self._mrml = mrml
-        self._slices = {}
-        self._threeD = None
+        self._slices = {name: SliceWidget(mrml, name) for name in _ORIENTATIONS}
+        self._threeD = ThreeDWidget(mrml, "1")
         self.layout = slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
 
     def setLayout(self, layout):
         self.layout = layout
 
     def sliceViewNames(self):
-        return tuple(_ORIENTATIONS)
+        return tuple(self._slices)
+
+    def mrmlSliceLogics(self):
+        return self._mrml.applicationLogic.GetSliceLogics()
 
     def sliceWidget(self, name):
-        if name not in _ORIENTATIONS:
-            return None
-        if name not in self._slices:
-            self._slices[name] = _SliceWidget(self._mrml, name)
-        return self._slices[name]
-
-    threeDViewCount = 1
+        return self._slices.get(name)
 
     def threeDWidget(self, index):
-        if index:
-            return None
-        if self._threeD is None:
-            node = self._mrml.scene.GetFirstNodeByClass("vtkMRMLViewNode") \
-                or self._mrml.scene.AddNewNodeByClass("vtkMRMLViewNode", "View1")
-            view = types.SimpleNamespace(resetFocalPoint=lambda: None, resetCamera=lambda *arguments: None,
-                                         forceRender=lambda: None, mrmlViewNode=lambda: node)
-            controller = types.SimpleNamespace(resetFocalPoint=lambda: None)
-            self._threeD = types.SimpleNamespace(threeDView=lambda: view, threeDController=lambda: controller,
-                                                 mrmlViewNode=lambda: node)
-        return self._threeD
+        return self._threeD if index == 0 else None
 
     def resetSliceViews(self):
         for widget in self._slices.values():
             widget.fitSliceToBackground()
 
     def resetThreeDViews(self):
-        """Nothing to see: pictures are taken with :mod:`bench.views`."""
+        self._threeD.resetFocalPoint()
 
     def reset(self):
-        """Drop the views, before the scene is closed."""
+        """After closing the scene: layout and orientations as at the start."""
+        self.layout = slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
         for widget in self._slices.values():
-            widget.close()
-        self._slices.clear()
-        self._threeD = None
+            widget.reset()

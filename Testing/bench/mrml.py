@@ -47,9 +47,13 @@ class Mrml:
                         slicer.vtkMRMLSliceViewDisplayableManagerFactory):
             factory.GetInstance().SetMRMLApplicationLogic(logic)
         self.logics = {name: self._startLogic(name, className) for name, className in _MODULE_LOGICS.items()}
-        # The scene holds the observer; removing a wrapped method would need the very same bound method.
-        self._nodeAdded = self._createSubjectHierarchyItem
-        self.scene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, self._nodeAdded)
+        self.scene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, self._createSubjectHierarchyItem)
+        self.scene.AddObserver(slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, self._removeSubjectHierarchyItem)
+        # After the logics, which let go of their nodes on this event.
+        self.scene.AddObserver(slicer.vtkMRMLScene.EndCloseEvent, self._onEndClose, -1000.0)
+        # What the application restores then besides its default nodes; set by whoever has something to restore.
+        self.afterClose = lambda: None
+        self._addGenericColors()
         self._addDefaultNodes()
 
     def _startDataIO(self):
@@ -72,6 +76,24 @@ class Mrml:
         self.applicationLogic.SetModuleLogic(name, logic)
         return logic
 
+    def _addGenericColors(self):
+        # The colours of new label volumes; the application reads them from a file that the wheel lacks.
+        colors = slicer.vtkMRMLColorTableNode()
+        colors.SetName("GenericColors")
+        colors.SetSingletonTag("FileGenericColors.txt")
+        colors.SetTypeToUser()
+        colors.SetNumberOfColors(256)
+        colors.SetColor(0, "background", 0, 0, 0, 0)
+        for index in range(1, 256):
+            colors.SetColor(index, f"Label_{index}", (37 * index % 97) / 96, (53 * index % 89) / 88,
+                            (71 * index % 83) / 82, 1)
+        colors.HideFromEditorsOn()
+        self.scene.AddNode(colors)
+
+    def _onEndClose(self, scene, event):
+        self._addDefaultNodes()
+        self.afterClose()
+
     def _addDefaultNodes(self):
         if not self.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode"):
             crosshair = slicer.vtkMRMLCrosshairNode()
@@ -87,10 +109,18 @@ class Mrml:
         if hierarchy and not hierarchy.GetItemByDataNode(node):
             hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _removeSubjectHierarchyItem(self, scene, event, node):
+        if scene.IsClosing() or not isinstance(node, _OWNED_BY_SUBJECT_HIERARCHY):
+            return
+        hierarchy = scene.GetSubjectHierarchyNode()
+        item = hierarchy.GetItemByDataNode(node) if hierarchy else 0
+        if item:
+            hierarchy.RemoveItem(item, False, False)
+
     def clear(self):
         """Close the scene, as File > Close Scene does."""
         self.scene.Clear(False)
-        self._addDefaultNodes()
 
     def removeParameterNodes(self):
         """Remove what even closing the scene leaves: the modules' parameter nodes, which are singletons."""

@@ -38,6 +38,7 @@ class Bench:
         dialogs.install(self.dialogs)
         import slicer
         self.app = slicer.app = application.qSlicerApplication(self.mrml)
+        self.mrml.afterClose = self.app._d.layoutManager.reset
         application.reset(self.app)
 
     @property
@@ -100,10 +101,10 @@ class Bench:
         """Back to a fresh start between two tests: modules unloaded, scene empty, nothing left of dialogs and errors."""
         from . import application, module, side_modules
         module.unload_all()
-        application.reset(self.app)
         self.mrml.removeParameterNodes()
         self.mrml.clear()
         module.destroy_panels()
+        application.reset(self.app)
         self.app.processEvents()
         side_modules.reset()
         self.dialogs.reset()

@@ -52,26 +52,18 @@ class _View:
         return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, -1)[::-1]
 
     def close(self):
-        """Take the view's node out of the scene and its displayable managers off it."""
+        """Take the displayable managers off the scene and the window away."""
         self._group.SetMRMLDisplayableNode(None)
-        scene = self.node.GetScene()
-        if scene:
-            scene.RemoveNode(self.node)
         self.window.Finalize()
 
 
 class SliceView(_View):
-    """A slice view (`name` "Red", `orientation` "Axial", …) of `size` pixels (width, height)."""
+    """The application's slice view `name` ("Red", "Yellow" or "Green"), `size` pixels (width, height)."""
 
-    def __init__(self, mrml, name="Red", orientation="Axial", size=(500, 500)):
+    def __init__(self, name="Red", size=(500, 500)):
         super().__init__(slicer.vtkMRMLSliceViewDisplayableManagerFactory, _SLICE_MANAGERS, size)
-        self._logics = mrml.applicationLogic.GetSliceLogics()
-        self.logic = slicer.vtkMRMLSliceLogic()
-        self.logic.SetMRMLApplicationLogic(mrml.applicationLogic)
-        self._logics.AddItem(self.logic)
-        self.logic.SetMRMLScene(mrml.scene)
-        self.node = self.logic.AddSliceNode(name)
-        self.node.SetOrientation(orientation)
+        self.logic = slicer.app._d.layoutManager.sliceWidget(name).sliceLogic()
+        self.node = self.logic.GetSliceNode()
         self._group.SetMRMLDisplayableNode(self.node)
         # The slice logic blends the layers into one picture; in the application a widget draws it like this.
         self._mapper = vtk.vtkImageMapper()
@@ -83,33 +75,30 @@ class SliceView(_View):
         self.renderer.AddViewProp(actor)
         self.renderer.GetActiveCamera().ParallelProjectionOn()
 
-    def show(self, volumeNode, ras=None):
-        """Show a volume, the whole field of view, at the slice through `ras` (mm) or through its middle."""
+    def show(self, volumeNode, ras=None, zoom=1.0):
+        """Show a volume at the slice through `ras` (mm) or through its middle.
+
+        `zoom` 1 fits the whole field of view; 2 shows the half of it around the middle, or around `ras`.
+        """
         self.logic.GetSliceCompositeNode().SetBackgroundVolumeID(volumeNode.GetID())
         self.logic.ResizeSliceNode(*self.window.GetSize())
         self.logic.FitSliceToBackground()
         if ras is not None:
             self.node.JumpSliceByOffsetting(*ras)
+            if zoom != 1.0:
+                self.node.JumpSliceByCentering(*ras)
         self.logic.SnapSliceOffsetToIJK()
+        field = self.node.GetFieldOfView()
+        self.node.SetFieldOfView(field[0] / zoom, field[1] / zoom, field[2])
         self._mapper.SetInputConnection(self.logic.GetImageDataConnection())
-
-    def close(self):
-        self._logics.RemoveItem(self.logic)
-        super().close()
-        self.logic.SetMRMLScene(None)
 
 
 class ThreeDView(_View):
-    """A 3-D view of `size` pixels (width, height)."""
+    """The application's 3-D view, `size` pixels (width, height)."""
 
-    def __init__(self, mrml, name="1", size=(500, 500)):
+    def __init__(self, size=(500, 500)):
         super().__init__(slicer.vtkMRMLThreeDViewDisplayableManagerFactory, _THREE_D_MANAGERS, size)
-        self._logics = mrml.applicationLogic.GetViewLogics()
-        self.logic = slicer.vtkMRMLViewLogic()
-        self.logic.SetMRMLApplicationLogic(mrml.applicationLogic)
-        self._logics.AddItem(self.logic)
-        self.logic.SetMRMLScene(mrml.scene)
-        self.node = self.logic.AddViewNode(name)
+        self.node = slicer.app._d.layoutManager.threeDWidget(0).mrmlViewNode()
         self._group.SetMRMLDisplayableNode(self.node)
 
     def look(self, direction=None):
@@ -117,8 +106,3 @@ class ThreeDView(_View):
         manager = self._group.GetDisplayableManagerByClassName("vtkMRMLCameraDisplayableManager")
         manager.GetCameraNode().RotateTo(slicer.vtkMRMLCameraNode.Anterior if direction is None else direction)
         self.renderer.ResetCamera()
-
-    def close(self):
-        self._logics.RemoveItem(self.logic)
-        super().close()
-        self.logic.SetMRMLScene(None)
