@@ -1,12 +1,12 @@
 """Reading images and label maps from files, and writing label maps, through nibabel."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel
 import numpy as np
 
+from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import InputError
 from KDNetLib.labels import from_classes
 
@@ -75,17 +75,13 @@ def write_array(path, array: np.ndarray, affine: np.ndarray) -> None:
     path = Path(path)
     if not path.name.endswith((".nii", ".nii.gz")):
         raise InputError(f"The output {path.name} must end in .nii or .nii.gz; choose such a name.")
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
+    image = nibabel.Nifti1Image(array, affine)
+    image.header.set_xyzt_units("mm")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image = nibabel.Nifti1Image(array, affine)
-        image.header.set_xyzt_units("mm")
-        nibabel.save(image, partial)
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            nibabel.save(image, partial)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); choose another folder or free some space.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_shape(name: str, shape: tuple[int, ...]) -> None:

@@ -58,8 +58,8 @@ def to_classes(labelmap: np.ndarray, convention: str) -> np.ndarray:
     Raises :class:`InputError` naming the values that ``convention`` (a key of :data:`CONVENTIONS`) does not know.
     """
     mapping = CONVENTIONS[convention]
-    present = np.unique(labelmap)
-    unknown = [value for value in present.tolist() if value != 0 and value not in mapping]
+    present = np.unique(labelmap[labelmap != 0])  # without the background: several times faster
+    unknown = [value for value in present.tolist() if value not in mapping]
     if unknown:
         shown = ", ".join(f"{value:g}" for value in unknown[:5])
         raise InputError(

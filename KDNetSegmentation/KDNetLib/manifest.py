@@ -5,9 +5,11 @@ JSON text under ``kdnet`` in the header's ``__metadata__``. Slicer's own process
 torch is installed; nothing in a file is executed, and nothing is read or allocated beyond what the limits here allow.
 """
 
+import hashlib
 import json
 import math
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,10 +98,36 @@ def parse_manifest(header: dict, name: str) -> Manifest:
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise ModelError(f"{name} has model format {version} and this KDNet knows up to {FORMAT_VERSION}; update KDNet.")
     for field, kind in _REQUIRED.items():
-        if not isinstance(content.get(field), kind) or isinstance(content.get(field), bool):
+        value = content.get(field)
+        if not isinstance(value, kind) or isinstance(value, bool) or (kind is int and value < 1):
             raise ModelError(f"The manifest of {name} is damaged (its field {field} is missing or of a wrong kind); get the file again.")
     _check_texts(content, name)
     return Manifest(**{field: content[field] for field in _REQUIRED})
+
+
+def weights_hash(tensors: Iterable[tuple[str, str, list[int], bytes]]) -> str:
+    """SHA-256 over the (name, type, shape, bytes in C order) of every tensor, in the order of names; types as "F16"."""
+    digest = hashlib.sha256()
+    for key, kind, shape, content in tensors:
+        digest.update(f"{key} {kind} {list(shape)}\n".encode("utf-8", "surrogatepass"))
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def check_weights(path, header: dict, manifest: Manifest) -> None:
+    """Raise ModelError where the weights in the file are not those its manifest names. ``header`` is the file's."""
+    entries = sorted((key, entry) for key, entry in header.items() if key != "__metadata__")
+
+    def tensors(file):
+        start = 8 + int.from_bytes(file.read(8), "little")
+        for key, entry in entries:
+            begin, end = entry["data_offsets"]
+            file.seek(start + begin)
+            yield key, entry["dtype"], entry["shape"], file.read(end - begin)
+
+    with open(path, "rb") as file:
+        if weights_hash(tensors(file)) != manifest.sha256:
+            raise ModelError(f"The weights of {Path(path).name} are not the ones it was made with (their SHA-256 differs); get the file again.")
 
 
 def _check_tensors(header: dict, data_bytes: int, name: str) -> None:
@@ -127,7 +155,7 @@ def _check_tensors(header: dict, data_bytes: int, name: str) -> None:
 def _check_texts(content: dict, name: str) -> None:
     for entry in content["measured"]:
         dice = entry.get("dice") if isinstance(entry, dict) else None
-        if not isinstance(dice, dict) or not all(isinstance(value, (int, float)) for value in dice.values()):
+        if not isinstance(dice, dict) or not all(isinstance(value, (int, float)) and 0 <= value <= 1 for value in dice.values()):
             raise ModelError(f"The manifest of {name} is damaged (its measured results are not as they must be); get the file again.")
     if len(json.dumps(content)) > _MAX_TEXT:
         raise ModelError(f"The manifest of {name} is longer than any KDNet writes; choose a file made by KDNet.")

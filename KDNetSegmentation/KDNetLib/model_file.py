@@ -1,16 +1,15 @@
 """Model files: safetensors weights with the manifest inside (see manifest.py). Never pickle."""
 
-import hashlib
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import ModelError
-from KDNetLib.manifest import FORMAT_VERSION, METADATA_KEY, Manifest, parse_manifest, read_header
+from KDNetLib.manifest import FORMAT_VERSION, METADATA_KEY, Manifest, check_weights, parse_manifest, read_header, weights_hash
 from KDNetLib.network import EncoderDecoder
 from KDNetLib.preprocessing import Preprocessing
 
@@ -23,7 +22,8 @@ def save_model(path, network: EncoderDecoder, description: dict) -> Manifest:
 
     ``description`` gives the manifest's ``name``, ``title``, ``modalities``, ``preprocessing``, ``classes``,
     ``training``, ``measured``, ``licence`` and ``citation``; the rest is added here. Half precision halves the file;
-    trained weights lie well inside its range. Raises ModelError where the description is incomplete.
+    trained weights lie well inside its range. Raises ModelError where the description is incomplete or
+    the file cannot be written.
     """
     path = Path(path)
     weights = {key: value.detach().cpu().half().clone(memory_format=torch.contiguous_format) for key, value in network.state_dict().items()}
@@ -31,17 +31,15 @@ def save_model(path, network: EncoderDecoder, description: dict) -> Manifest:
         **description,
         "format_version": FORMAT_VERSION,
         "architecture": {"name": type(network).__name__, "parameters": network.parameters_given},
-        "sha256": weights_hash(weights),
+        "sha256": weights_hash((key, "F16", weights[key].shape, weights[key].numpy().tobytes()) for key in sorted(weights)),
     }
     metadata = {METADATA_KEY: json.dumps(content, ensure_ascii=False)}
     manifest = parse_manifest({"__metadata__": metadata}, path.name)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, partial, metadata=metadata)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        with replacing(path) as partial:
+            save_file(weights, partial, metadata=metadata)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be written ({error}); choose another folder or free some space.") from error
     return manifest
 
 
@@ -56,29 +54,18 @@ def load_model(path, device="cpu") -> tuple[EncoderDecoder, Manifest]:
     manifest = parse_manifest(header, name)
     network = _empty_network(manifest, name)
     _check_shapes(network, header, name)
+    check_weights(path, header, manifest)
     try:
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{name} is truncated or damaged ({error}); get the file again.") from error
-    if weights_hash(weights) != manifest.sha256:
-        raise ModelError(f"The weights of {name} are not the ones it was made with (their SHA-256 differs); get the file again.")
     network.load_state_dict({key: value.float() for key, value in weights.items()}, assign=True)
     return network.eval().requires_grad_(False).to(device), manifest
 
 
-def weights_hash(weights: dict[str, torch.Tensor]) -> str:
-    """SHA-256 over every tensor's name, type, shape and bytes, in the order of names."""
-    digest = hashlib.sha256()
-    for key in sorted(weights):
-        tensor = weights[key]
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())  # in C order, whatever the memory layout
-    return digest.hexdigest()
-
-
 def _empty_network(manifest: Manifest, name: str) -> EncoderDecoder:
     """The architecture without memory for its weights (torch's meta device), all of the manifest checked against it."""
-    kind = ARCHITECTURES.get(manifest.architecture.get("name"))
+    kind = ARCHITECTURES.get(str(manifest.architecture.get("name")))
     if kind is None:
         raise ModelError(f"{name} has an architecture that this KDNet does not know; update KDNet.")
     try:

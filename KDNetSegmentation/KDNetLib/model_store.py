@@ -4,7 +4,6 @@ Standard library only, so that Slicer's own process can list, import and remove 
 imported model lies in ``models/`` of ``$KDNET_HOME``, or of ``~/.kdnet`` where that is not set, as ``<name>.safetensors``.
 """
 
-import hashlib
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import ModelError
-from KDNetLib.manifest import Manifest, read_header, read_manifest
+from KDNetLib.manifest import Manifest, check_weights, parse_manifest, read_header, read_manifest
 from KDNetLib.resources import resources_folder
 
 _EXTENSION = ".safetensors"
@@ -21,8 +20,6 @@ _EXTENSION = ".safetensors"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 #: Windows opens a device for these, whatever follows the first dot.
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
-#: How torch calls the types; the hash is over these names (see model_file.weights_hash).
-_TORCH_TYPES = {"F16": "torch.float16", "BF16": "torch.bfloat16", "F32": "torch.float32"}
 
 
 @dataclass(frozen=True)
@@ -149,22 +146,7 @@ def _safe_name(manifest: Manifest, file_name: str) -> str:
 
 def _checked(path: Path) -> Manifest:
     """The manifest of the model file at ``path``, its weights compared with the hash in it."""
-    manifest = read_manifest(path)
-    if _weights_hash(path) != manifest.sha256:
-        raise ModelError(f"The weights of {path.name} are not the ones it was made with (their SHA-256 differs); get the file again.")
+    header = read_header(path)
+    manifest = parse_manifest(header, path.name)
+    check_weights(path, header, manifest)
     return manifest
-
-
-def _weights_hash(path: Path) -> str:
-    """What model_file.weights_hash gives, without torch: every tensor's name, type, shape and bytes, in order of names."""
-    tensors = {key: entry for key, entry in read_header(path).items() if key != "__metadata__"}
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        data_start = 8 + int.from_bytes(file.read(8), "little")
-        for key in sorted(tensors):
-            entry = tensors[key]
-            digest.update(f"{key} {_TORCH_TYPES[entry['dtype']]} {tuple(entry['shape'])}\n".encode("utf-8", "surrogatepass"))
-            begin, end = entry["data_offsets"]
-            file.seek(data_start + begin)
-            digest.update(file.read(end - begin))
-    return digest.hexdigest()

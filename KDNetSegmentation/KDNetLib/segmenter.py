@@ -80,7 +80,12 @@ class Segmenter:
         prepared = Preprocessing(**manifest.preprocessing).prepare([usable.array], usable.affine, networks[0].divisor)
         clock.start("Segmenting")
         messages = []
-        predicted, device = predict(networks, prepared.tensor, device, self._flips, clock.advance, lambda text: (messages.append(text), self._on_message(text)))
+
+        def tell(text: str) -> None:
+            messages.append(text)
+            self._on_message(text)
+
+        predicted, device = predict(networks, prepared.tensor, device, self._flips, clock.advance, tell)
         clock.start("Returning to the scan's grid")
         classes, kept = prepared.restore(predicted, probabilities)
         clock.finish()
