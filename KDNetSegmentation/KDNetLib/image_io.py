@@ -1,5 +1,7 @@
 """Reading images and label maps from files, and writing label maps, through nibabel."""
 
+import gzip
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from KDNetLib.labels import from_classes
 
 #: More voxels than any brain scan has: a header claiming more is damaged or hostile (4096 × 512 × 512).
 MAX_VOXELS = 2**30
+#: How many bytes one byte on disk can become, by the file's ending: deflate packs at most 1032 into one.
+_EXPANSION = {".nii": 1, ".gz": 1032, ".mgz": 1032}
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,14 @@ def read_image(path) -> Image:
         shape = file.shape
     except Exception as error:  # nibabel's readers raise many kinds for damaged headers
         raise InputError(f"{path.name} cannot be read as a NIfTI image ({_first_line(error)}); convert or export it again.") from error
-    if len(shape) == 4 and shape[3] == 1:
+    if set(shape[3:]) == {1}:
         shape = shape[:3]
     check_shape(path.name, shape)
     _check_type(path.name, file.get_data_dtype())
     _check_affine_is_set(path.name, file)
+    _check_size(path, math.prod(shape) * file.get_data_dtype().itemsize)
     try:
-        array = np.asanyarray(file.dataobj).reshape(shape)
+        array = _voxels(path, file).reshape(shape)
     except Exception as error:  # a truncated gzip stream raises EOFError, zlib.error, OSError or ValueError
         raise InputError(f"{path.name} is truncated or damaged ({_first_line(error)}); copy or export it again.") from error
     return Image(array, np.asarray(file.affine, dtype=float), path)
@@ -86,8 +91,8 @@ def write_array(path, array: np.ndarray, affine: np.ndarray) -> None:
 
 def check_shape(name: str, shape: tuple[int, ...]) -> None:
     """Raise InputError where ``shape`` is not that of one 3-D scan."""
-    if len(shape) == 4:
-        raise InputError(f"{name} is 4-D ({shape[3]} volumes); extract the post-contrast T1 volume and give that alone.")
+    if len(shape) > 3:
+        raise InputError(f"{name} is {len(shape)}-D ({math.prod(shape[3:])} volumes); extract the post-contrast T1 volume and give that alone.")
     if len(shape) != 3 or min(shape) == 1:
         raise InputError(f"{name} is not a 3-D volume (its shape is {'×'.join(map(str, shape))}); give the whole scan, not one slice.")
     if min(shape) == 0:
@@ -103,9 +108,32 @@ def _check_type(name: str, dtype: np.dtype) -> None:
 
 
 def _check_affine_is_set(name: str, file) -> None:
-    header = file.header
-    if hasattr(header, "get_sform") and not header["sform_code"] and not header["qform_code"]:
-        raise InputError(f"{name} has no affine (its sform and qform codes are 0), so left and right cannot be told; convert it from DICOM again.")
+    header, why = file.header, None
+    if hasattr(header, "get_sform"):
+        if not header["sform_code"] and not header["qform_code"]:
+            why = "its sform and qform codes are 0"
+    elif isinstance(file, nibabel.AnalyzeImage):
+        why = "the Analyze format stores none"
+    if why:
+        raise InputError(f"{name} has no affine ({why}), so left and right cannot be told; convert it from DICOM again.")
+
+
+def _check_size(path: Path, needed: int) -> None:
+    """Refuse a header that claims more bytes than the file can hold before memory is set aside for them."""
+    expansion = _EXPANSION.get(path.suffix.lower())
+    if expansion and path.stat().st_size * expansion < needed:
+        raise InputError(f"{path.name} is truncated or damaged (it is too small for the {needed} bytes its header claims); copy or export it again.")
+
+
+def _voxels(path: Path, file) -> np.ndarray:
+    """The voxels of ``file``; a compressed one is read to its end, where alone gzip compares its checksum."""
+    if path.suffix.lower() not in (".gz", ".mgz") or not hasattr(file, "from_stream"):
+        return np.asanyarray(file.dataobj)
+    with gzip.open(path) as stream:
+        array = np.asanyarray(type(file).from_stream(stream).dataobj)
+        while stream.read(2**20):
+            pass
+    return array
 
 
 def _first_line(error: Exception) -> str:
