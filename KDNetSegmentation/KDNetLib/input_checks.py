@@ -14,6 +14,7 @@ LARGEST_BRAIN_ML = 2300.0
 LEAST_BACKGROUND = 0.05
 THICK_SLICE_MM = 4.0
 SMALLEST_FIELD_MM = 100.0
+LARGEST_FIELD_MM = 1000.0
 
 
 def usable_image(image: Image, brain_mask: np.ndarray | None = None) -> tuple[Image, list[str]]:
@@ -68,6 +69,9 @@ def _spacing(image: Image) -> np.ndarray:
         raise InputError(f"{image.name} has a degenerate affine (its axes do not span space); convert it from DICOM again.")
     if spacing.max() > 50:
         raise InputError(f"{image.name} has a voxel spacing of {spacing.max():g} mm, which no brain scan has; correct its header.")
+    field = (spacing * image.array.shape).max()
+    if field > LARGEST_FIELD_MM:  # its grid at the network's spacing might need any amount of memory
+        raise InputError(f"{image.name} covers {field:.0f} mm, more than any brain scan; correct the voxel spacing in its header.")
     return spacing
 
 
