@@ -1,4 +1,4 @@
-"""Record of what the application would only have printed: exceptions in slots and observers, VTK errors.
+"""Record of what the application would only have printed: exceptions in slots and observers, VTK errors, Qt warnings.
 
 In Slicer such a failure is a traceback in the console and the program goes on; in a test it must not pass unseen.
 """
@@ -7,6 +7,10 @@ import sys
 import traceback
 
 import vtk
+from PySide6 import QtCore
+
+# Said by the offscreen platform and about it.
+_NOISE = ("This plugin does not support",)
 
 
 class ErrorRecord:
@@ -14,13 +18,13 @@ class ErrorRecord:
 
     def __init__(self):
         self.entries = []
-        self._tag = None
 
     def install(self):
-        """Observe exceptions that reach no caller (in Qt slots, in VTK observers) and VTK's error messages."""
+        """Observe exceptions that reach no caller (in Qt slots, in VTK observers), VTK's errors and Qt's warnings."""
         self._previousHook = sys.excepthook
         sys.excepthook = self._onException
-        self._tag = vtk.vtkOutputWindow.GetInstance().AddObserver("ErrorEvent", self._onVtkError)
+        QtCore.qInstallMessageHandler(self._onQtMessage)
+        vtk.vtkOutputWindow.GetInstance().AddObserver("ErrorEvent", self._onVtkError)
 
     def take(self):
         """Return the failures so far and forget them; for a test that provokes one on purpose."""
@@ -33,6 +37,11 @@ class ErrorRecord:
     def _onException(self, kind, value, trace):
         self.add("".join(traceback.format_exception(kind, value, trace)))
         self._previousHook(kind, value, trace)
+
+    def _onQtMessage(self, kind, context, text):
+        sys.stderr.write(text + "\n")
+        if kind not in (QtCore.QtMsgType.QtDebugMsg, QtCore.QtMsgType.QtInfoMsg) and not text.startswith(_NOISE):
+            self.add(f"Qt: {text}")
 
     @vtk.calldata_type(vtk.VTK_STRING)
     def _onVtkError(self, window, event, text):

@@ -46,10 +46,28 @@ def build():
 
 def _patchClass(cls):
     qt_properties.patch(cls)
+    if "__init__" in cls.__dict__:
+        cls.__init__ = _withoutKeywords(cls.__dict__["__init__"])
     if "__setattr__" in cls.__dict__:
         cls.__setattr__ = qt_properties.setAttribute(isCppClass)
     if "__getattribute__" in cls.__dict__:
-        cls.__getattribute__ = qt_signals.attribute(cls.__dict__["__getattribute__"])
+        cls.__getattribute__ = qt_signals.attribute(cls.__dict__["__getattribute__"], isCppClass)
+
+
+def _withoutKeywords(original):
+    # PythonQt ignores keyword arguments without a word; here they are an error.
+    def __init__(self, *arguments, **keywords):
+        if keywords and isCppClass(type(self)):
+            raise TypeError(f"{type(self).__name__}() takes no keyword arguments: PythonQt would ignore "
+                            f"{', '.join(keywords)}")
+        original(self, *arguments, **keywords)
+
+    return __init__
+
+
+def _tuple(method):
+    # PythonQt makes tuples of Qt's lists.
+    return lambda self, *arguments: tuple(method(self, *arguments))
 
 
 def _patchQObject():
@@ -58,6 +76,8 @@ def _patchQObject():
     cls.__getattr__ = qt_properties.missingAttribute
     cls.connect = qt_signals.connect
     cls.disconnect = qt_signals.disconnect
+    cls.children = _tuple(cls.children)
+    cls.findChildren = _tuple(cls.findChildren)
     cls.className = lambda self: self.metaObject().className()
     cls.delete = lambda self: self.deleteLater()
 

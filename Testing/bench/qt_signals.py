@@ -42,8 +42,8 @@ class Signal:
     __call__ = emit
 
 
-def attribute(original):
-    """The ``__getattribute__`` of a Qt class: PySide6's own (`original`) with PythonQt's signals and connect."""
+def attribute(original, isCppClass):
+    """The ``__getattribute__`` of a Qt class: PySide6's own (`original`) with PythonQt's signals, connect and tuples."""
 
     def __getattribute__(self, name):
         if name == "connect":
@@ -53,6 +53,8 @@ def attribute(original):
         value = original(self, name)
         if type(value) is QtCore.SignalInstance:
             return Signal(self, name, value)
+        if type(value) is list and isCppClass(type(self)):
+            return tuple(value)
         return value
 
     return __getattribute__

@@ -273,3 +273,37 @@ def test_confirmation_is_asked_even_without_a_main_window(slicer_bench):
 def test_pyside_only_names_are_missing(qt):
     for name in ("Signal", "Slot", "Property"):
         assert not hasattr(qt, name)
+
+
+def test_keyword_arguments_are_refused(qt):
+    with pytest.raises(TypeError, match="text"):
+        qt.QPushButton(text="a")
+
+
+def test_lists_are_tuples(qt, slicer_bench):
+    import slicer
+    widget = qt.QWidget()
+    assert widget.children() == ()
+    assert widget.findChildren(qt.QWidget) == ()
+    box = slicer.qMRMLNodeComboBox()
+    box.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    assert box.nodeTypes == ("vtkMRMLScalarVolumeNode",)
+
+
+def test_qt_warning_is_recorded(qt, slicer_bench):
+    widget = qt.QWidget()
+    qt.QVBoxLayout(widget)
+    qt.QVBoxLayout(widget)
+    assert "already has a layout" in slicer_bench.errors.take()[0]
+
+
+def test_connect_to_a_slot_by_signature(qt, slicer_bench, capfd):
+    button, edit = qt.QPushButton(), qt.QLineEdit("a")
+    assert button.connect("clicked()", edit, "clear()") is True
+    button.click()
+    assert edit.text == ""
+    assert button.disconnect("clicked()", edit, "clear()") is True
+    assert button.connect("clicked()", edit, "nonsense()") is False
+    assert "No such slot" in capfd.readouterr().err
+    with pytest.raises(TypeError):
+        button.connect("clicked()", 3)
