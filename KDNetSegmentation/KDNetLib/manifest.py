@@ -22,6 +22,8 @@ _MAX_HEADER_BYTES = 4 * 2**20
 _MAX_WEIGHT_BYTES = 2**31
 _BYTES_PER_VALUE = {"F16": 2, "F32": 4}
 _MAX_TEXT = 20_000
+#: What each measured result says; Dice in 0 to 1.
+_RESULT = {"dataset": str, "cases": int, "space": str, "dice": dict, "command": str}
 _REQUIRED = {
     "format_version": int, "name": str, "title": str, "architecture": dict, "modalities": list, "preprocessing": dict,
     "classes": list, "training": dict, "measured": list, "licence": str, "citation": str, "sha256": str,
@@ -74,7 +76,7 @@ def read_header(path) -> dict:
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
             if not 2 <= length <= min(_MAX_HEADER_BYTES, size - 8):
                 raise ModelError(f"{path.name} is not a KDNet model file, or it is truncated; get the file again.")
-            header = json.loads(file.read(length))
+            header = _strict_json(file.read(length))
     except OSError as error:
         raise ModelError(f"The model file {path} cannot be read ({error.strerror}); check the name and the folder.") from error
     except (ValueError, RecursionError) as error:
@@ -91,7 +93,7 @@ def parse_manifest(header: dict, name: str) -> Manifest:
     if not isinstance(metadata, dict) or not isinstance(metadata.get(METADATA_KEY), str):
         raise ModelError(f"{name} holds weights of another program, not a KDNet model; choose a file made by KDNet.")
     try:
-        content = json.loads(metadata[METADATA_KEY])
+        content = _strict_json(metadata[METADATA_KEY])
         version = content["format_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"The manifest of {name} is damaged; get the file again.") from error
@@ -130,6 +132,23 @@ def check_weights(path, header: dict, manifest: Manifest) -> None:
             raise ModelError(f"The weights of {Path(path).name} are not the ones it was made with (their SHA-256 differs); get the file again.")
 
 
+def _strict_json(text):
+    """JSON without what readers understand differently: a key twice, NaN, text that is not Unicode."""
+
+    def once(pairs):
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            raise ValueError("a key occurs twice")
+        return result
+
+    def refuse(constant):
+        raise ValueError(f"{constant} is not a number")
+
+    content = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+    json.dumps(content, ensure_ascii=False).encode()  # raises for half a character, which no file or terminal takes
+    return content
+
+
 def _check_tensors(header: dict, data_bytes: int, name: str) -> None:
     spans = []
     for key, entry in header.items():
@@ -154,11 +173,17 @@ def _check_tensors(header: dict, data_bytes: int, name: str) -> None:
 
 def _check_texts(content: dict, name: str) -> None:
     for entry in content["measured"]:
-        dice = entry.get("dice") if isinstance(entry, dict) else None
-        if not isinstance(dice, dict) or not all(isinstance(value, (int, float)) and 0 <= value <= 1 for value in dice.values()):
+        whole = isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in _RESULT.items())
+        if not whole or type(entry["cases"]) is bool or entry["cases"] < 0 or not all(_is_share(value) for value in entry["dice"].values()):
             raise ModelError(f"The manifest of {name} is damaged (its measured results are not as they must be); get the file again.")
+    if not all(isinstance(text, str) for text in content["training"].values()):
+        raise ModelError(f"The manifest of {name} is damaged (its words on training are not text); get the file again.")
     if len(json.dumps(content)) > _MAX_TEXT:
         raise ModelError(f"The manifest of {name} is longer than any KDNet writes; choose a file made by KDNet.")
     for field in ("modalities", "classes"):
         if not content[field] or not all(isinstance(value, str) for value in content[field]):
             raise ModelError(f"The manifest of {name} is damaged (its {field} are not names); get the file again.")
+
+
+def _is_share(value) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1

@@ -9,12 +9,15 @@ from safetensors.torch import load_file, save_file
 
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import ModelError
+from KDNetLib.labels import LABELS
 from KDNetLib.manifest import FORMAT_VERSION, METADATA_KEY, Manifest, check_weights, parse_manifest, read_header, weights_hash
 from KDNetLib.network import EncoderDecoder
 from KDNetLib.preprocessing import Preprocessing
 
 #: Architectures a manifest may name; its parameters are the constructor's.
 ARCHITECTURES = {"EncoderDecoder": EncoderDecoder}
+#: What the output channels must be, since everything after the network relies on their order.
+_CLASSES = ["background", *(label.key for label in LABELS)]
 
 
 def save_model(path, network: EncoderDecoder, description: dict) -> Manifest:
@@ -27,6 +30,8 @@ def save_model(path, network: EncoderDecoder, description: dict) -> Manifest:
     """
     path = Path(path)
     weights = {key: value.detach().cpu().half().clone(memory_format=torch.contiguous_format) for key, value in network.state_dict().items()}
+    if not _all_finite(weights):
+        raise ModelError(f"The weights for {path.name} are no numbers in half precision; train with a lower learning rate.")
     content = {
         **description,
         "format_version": FORMAT_VERSION,
@@ -59,8 +64,14 @@ def load_model(path, device="cpu") -> tuple[EncoderDecoder, Manifest]:
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{name} is truncated or damaged ({error}); get the file again.") from error
+    if not _all_finite(weights):
+        raise ModelError(f"{name} holds weights that are no numbers, so it cannot tell anything; train it again or choose another model.")
     network.load_state_dict({key: value.float() for key, value in weights.items()}, assign=True)
     return network.eval().requires_grad_(False).to(device), manifest
+
+
+def _all_finite(weights: dict[str, torch.Tensor]) -> bool:
+    return all(bool(torch.isfinite(value).all()) for value in weights.values())
 
 
 def _empty_network(manifest: Manifest, name: str) -> EncoderDecoder:
@@ -75,8 +86,10 @@ def _empty_network(manifest: Manifest, name: str) -> EncoderDecoder:
         given = network.parameters_given
         if (given["channels"], given["classes"]) != (len(manifest.modalities), len(manifest.classes)):
             raise ValueError("its modalities or classes do not match its architecture")
-    except (TypeError, ValueError, KeyError) as error:
-        raise ModelError(f"The manifest of {name} is damaged ({error}); get the file again.") from error
+        if manifest.classes != _CLASSES:
+            raise ValueError(f"its classes are not {', '.join(_CLASSES)}")
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise ModelError(f"The manifest of {name} is damaged ({str(error)[:200]}); get the file again.") from error
     return network
 
 

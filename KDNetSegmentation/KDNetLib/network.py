@@ -39,10 +39,10 @@ class EncoderDecoder(nn.Module):
     def __init__(self, channels: int = 1, classes: int = 4, width: int = 16, levels: int = 5, skips: int = 4):
         super().__init__()
         limits = {"channels": (1, MAX_CHANNELS), "classes": (2, 16), "width": (1, MAX_WIDTH), "levels": (2, MAX_LEVELS)}
-        limits["skips"] = (0, levels - 1)
+        limits["skips"] = (0, levels - 1 if type(levels) is int else 0)
         given = {"channels": channels, "classes": classes, "width": width, "levels": levels, "skips": skips}
         for name, (low, high) in limits.items():
-            if not isinstance(given[name], int) or not low <= given[name] <= high:
+            if type(given[name]) is not int or not low <= given[name] <= high:
                 raise ValueError(f"{name} must be a whole number from {low} to {high}, not {given[name]!r}")
         self.parameters_given = given
         widths = [width * 2**level for level in range(levels)]

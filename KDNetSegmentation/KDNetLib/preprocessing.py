@@ -32,7 +32,7 @@ class Preprocessing:
     def __post_init__(self):
         if self.preset not in PRESETS:
             raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}")
-        if not isinstance(self.spacing, (int, float)) or not 0.5 <= self.spacing <= 8:
+        if type(self.spacing) not in (int, float) or not 0.5 <= self.spacing <= 8:
             raise ValueError(f"spacing must be from 0.5 to 8 mm, not {self.spacing!r}")
 
     def prepare(self, channels: list[np.ndarray], affine: np.ndarray, divisor: int = 1) -> "PreparedInput":
