@@ -38,7 +38,8 @@ class Preprocessing:
     def prepare(self, channels: list[np.ndarray], affine: np.ndarray, divisor: int = 1) -> "PreparedInput":
         """Prepare co-registered ``channels``, each (I, J, K) float32 with background 0, for the network.
 
-        ``affine`` is 4×4, voxel index to RAS mm; ``divisor`` is what each side of the result must be a multiple of.
+        ``affine`` is 4×4, voxel index to RAS mm; ``divisor`` is what each side of the result must be a multiple of,
+        and at least twice.
         Raises InputError where the box holds no voxel that is not zero.
         """
         to_ras = orientations.io_orientation(affine)
@@ -81,13 +82,16 @@ class _Grid:
         for side, native in zip(box, spacing):
             count = side.stop - side.start
             needed = max(1, math.ceil(count * native / target - 1e-6))
-            padded = math.ceil(needed / divisor) * divisor
+            padded = max(2, math.ceil(needed / divisor)) * divisor  # InstanceNorm needs two voxels at the bottleneck
             ratio = float(target / native)
             size.append(padded)
             box_size.append(count)
             step.append(ratio)
             # Centres coincide up to half a voxel: cell edges meet, so that 1 mm on a 1 mm grid is a pure crop.
-            edge = math.floor((count - ratio * padded) / 2 + 1e-6)
+            centred = (count - ratio * padded) / 2
+            edge = math.floor(centred + 1e-6)
+            if edge + ratio * padded < count - 1e-6:  # rounding down would leave the box's last voxel outside
+                edge = centred
             start.append(edge + (ratio - 1) / 2)
         return cls(tuple(size), tuple(box_size), tuple(start), tuple(step))
 
@@ -151,6 +155,6 @@ def _z_score(channel: np.ndarray) -> np.ndarray:
     foreground = channel != 0
     values = channel[foreground]
     if not len(values):
-        return channel
+        return np.zeros(channel.shape, dtype=np.float32)
     mean, deviation = values.mean(dtype=np.float64), values.std(dtype=np.float64)
     return np.where(foreground, (channel - np.float32(mean)) / np.float32(deviation or 1), np.float32(0))
