@@ -108,8 +108,10 @@ def _write(segmentationNode, volumeNode, path):
     with temporaryLabelmap() as labelmapNode:
         labelmapNode.SetIJKToRASMatrix(matrix)
         slicer.util.updateVolumeFromArray(labelmapNode, np.ascontiguousarray(values.transpose(2, 1, 0)))
+        storageNode = slicer.vtkMRMLVolumeArchetypeStorageNode()
+        storageNode.SetFileName(str(partial))
         try:
-            if not slicer.util.exportNode(labelmapNode, str(partial), {}):
+            if not storageNode.WriteData(labelmapNode):
                 raise KDNetError(f"{path} could not be written; check the folder's permissions and the disk's space.")
             os.replace(partial, path)
         finally:

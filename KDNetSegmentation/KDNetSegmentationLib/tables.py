@@ -25,7 +25,7 @@ def fillComparison(table, regions) -> None:
         )
         for region in REGIONS
     ]
-    _fill(table, [_("Region"), _("Dice"), _("HD95 (mm)"), _("Result (ml)"), _("Reference (ml)")], rows)
+    _fill(table, [_("Region"), _("Dice"), _("HD95 mm"), _("Result ml"), _("Ref. ml")], rows)
 
 
 def _fill(table, titles, rows):
@@ -35,4 +35,8 @@ def _fill(table, titles, rows):
     for rowIndex, row in enumerate(rows):
         for columnIndex, text in enumerate(row):
             table.setItem(rowIndex, columnIndex, qt.QTableWidgetItem(text))
+    # Columns share the panel's width, the first takes what the others leave; a table must not widen the panel.
+    header = table.horizontalHeader()
+    header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+    header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
     table.visible = bool(rows)

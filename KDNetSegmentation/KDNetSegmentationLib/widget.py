@@ -43,6 +43,8 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
+        names = {widget: widget.property("SlicerParameterName") for widget in uiWidget.findChildren(qt.QWidget)}
+        self._widgetsByParameter = {name: widget for widget, name in names.items() if name}
         self.logic = KDNetSegmentationLogic(onLog=self._log)
         self._models = ModelPanel(self.ui, lambda name: self._choose("model", name))
         self._devices = DevicePanel(self.ui, lambda name: self._choose("device", name))
@@ -111,7 +113,8 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self._parameterNode = parameterNode
         self._lastInput = None
         if self._parameterNode:
-            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            # connectGui would return no tag, and could not be undone.
+            self._parameterNodeGuiTag = self._parameterNode.connectParametersToGui(self._widgetsByParameter)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
             self.onParametersModified()
 
