@@ -6,7 +6,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from .qt_facade import standIn
 from .ctk_paths import ctkDirectoryButton, ctkPathLineEdit
-from .ctk_sliders import ctkDoubleSpinBox, ctkSliderWidget
+from .ctk_slider import ctkSliderWidget
 
 
 def _onlyParent(cls, arguments):
@@ -124,23 +124,8 @@ class ctkMessageBox(QtWidgets.QMessageBox):
                                                lambda self, key: setattr(self._d, "settingsKey", key))
 
 
-@standIn
-class ctkFittedTextBrowser(QtWidgets.QTextBrowser):
-    """A text browser as high as its text; here an ordinary one."""
-
-
-@standIn
-class ctkPushButton(QtWidgets.QPushButton):
-    """A push button with text and icon aligned freely; here an ordinary one."""
-
-
-@standIn
-class ctkCheckBox(QtWidgets.QCheckBox):
-    """A check box with an icon for its state; here an ordinary one."""
-
-
-WIDGETS = (ctkCollapsibleButton, ctkCollapsibleGroupBox, ctkComboBox, ctkMessageBox, ctkFittedTextBrowser,
-           ctkPushButton, ctkCheckBox, ctkDirectoryButton, ctkPathLineEdit, ctkDoubleSpinBox, ctkSliderWidget)
+WIDGETS = (ctkCollapsibleButton, ctkCollapsibleGroupBox, ctkComboBox, ctkMessageBox, ctkDirectoryButton,
+           ctkPathLineEdit, ctkSliderWidget)
 
 
 def build():

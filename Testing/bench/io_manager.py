@@ -41,12 +41,21 @@ class CoreIOManager:
         return _extension(filename)
 
     def fileWriterExtensions(self, node):
-        types = node.CreateDefaultStorageNode()
-        if types is None:
+        storage = self._temporaryStorage(node)
+        if storage is None:
             return []
-        types.UnRegister(None)
-        formats = types.GetSupportedWriteFileTypes()
-        return [formats.GetValue(index) for index in range(formats.GetNumberOfValues())]
+        formats = storage.GetSupportedWriteFileTypes()
+        extensions = [formats.GetValue(index) for index in range(formats.GetNumberOfValues())]
+        self._mrml.scene.RemoveNode(storage)
+        return extensions
+
+    def _temporaryStorage(self, node):
+        # In the scene: some storage nodes ask it which formats there are.
+        storage = node.CreateDefaultStorageNode()
+        if storage is None:
+            return None
+        storage.UnRegister(None)
+        return self._mrml.scene.AddNode(storage)
 
     def loadNodes(self, fileType, properties, collection, messages):
         path = properties["fileName"]
@@ -112,12 +121,11 @@ class CoreIOManager:
         success = True
         for nodeID, path in zip(nodeIDs, fileNames):
             node = self._mrml.scene.GetNodeByID(nodeID)
-            storage = node.CreateDefaultStorageNode()
-            storage.UnRegister(None)
-            self._mrml.scene.AddNode(storage)
-            storage.SetFileName(path)
             if hardenTransform and node.GetParentTransformNode():
                 raise NotImplementedError("The bench does not export in world coordinates a node under a transform.")
+            storage = self._temporaryStorage(node)
+            storage.SetFileName(path)
+            storage.SetUseCompression(bool(properties.get("useCompression", True)))
             success = bool(storage.WriteData(node)) and success
             self._mrml.scene.RemoveNode(storage)
         return success

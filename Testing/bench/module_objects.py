@@ -61,7 +61,7 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
 
     def __init__(self, module):
         super().__init__()
-        self._d.module, self._d.python = module, None
+        self._d.module, self._d.python, self._d.entered = module, None, False
         QtWidgets.QVBoxLayout(self)
 
     def self(self):
@@ -78,10 +78,14 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
         self.setMRMLScene(slicer.mrmlScene)
         self._d.python.setup()
 
+    isEntered = QtCore.Property(bool, lambda self: self._d.entered)
+
     def enter(self):
+        self._d.entered = True
         if hasattr(self._d.python, "enter"):
             self._d.python.enter()
 
     def exit(self):
+        self._d.entered = False
         if hasattr(self._d.python, "exit"):
             self._d.python.exit()

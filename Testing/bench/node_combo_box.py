@@ -41,7 +41,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         super().__init__(*arguments)
         box = QtWidgets.QComboBox(self)
         self.__dict__["_d"] = types.SimpleNamespace(
-            box=box, scene=None, tags=[], flags=dict(_FLAGS), nodeTypes=[], hideChildNodeTypes=[], noneDisplay="None",
+            box=box, scene=None, tags=[], observed=[], flags=dict(_FLAGS), nodeTypes=[], hideChildNodeTypes=[], noneDisplay="None",
             baseName="", attributes=[], refreshing=False, currentID="")
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -68,6 +68,17 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         for tag in self._d.tags:
             self._d.scene.RemoveObserver(tag)
         self._d.tags.clear()
+        self._observeNames([])
+
+    def _observeNames(self, nodes):
+        for node, tag in self._d.observed:
+            node.RemoveObserver(tag)
+        self._d.observed = [(node, node.AddObserver("ModifiedEvent", self._onNodeModified)) for node in nodes]
+
+    def _onNodeModified(self, node, event):
+        row = self._d.box.findData(node.GetID())
+        if row >= 0 and self._d.box.itemText(row) != node.GetName():
+            self._d.box.setItemText(row, node.GetName())
 
     def _onSceneEvent(self, scene, event):
         if not scene.IsBatchProcessing():
@@ -100,7 +111,9 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         box.clear()
         if d.flags["noneEnabled"]:
             box.addItem(d.noneDisplay, "")
-        for node in self._nodes():
+        nodes = self._nodes()
+        self._observeNames(nodes)
+        for node in nodes:
             box.addItem(node.GetName(), node.GetID())
         found = box.findData(wanted) if wanted else -1
         if found < 0:

@@ -1,25 +1,22 @@
 """Whether this machine can render: without a GL library VTK's first Render() ends the process."""
 
-import ctypes.util
+import ctypes
 import sys
 
 
 def missing_library():
     """Name of the graphics library that is missing here, None if rendering works.
 
-    On Linux without a display VTK wants EGL (or OSMesa); Windows and macOS bring what it needs.
+    On Linux without a display VTK draws with EGL; Windows and macOS bring what it needs.
     """
     if not sys.platform.startswith("linux"):
         return None
-    for name in ("EGL", "OSMesa"):
-        library = ctypes.util.find_library(name)
-        if library:
-            try:
-                ctypes.CDLL(library)
-                return None
-            except OSError:
-                continue
-    return "libEGL (Debian packages libegl1 and libgl1)"
+    for name, package in (("libEGL.so.1", "libegl1"), ("libGL.so.1", "libgl1")):
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            return f"{name} (Debian package {package})"
+    return None
 
 
 def require():

@@ -136,8 +136,12 @@ def test_three_d_view_shows_the_surface(can_render, sphere, tmp_path):
 
 def test_missing_graphics_library_is_a_sentence(slicer_bench, monkeypatch):
     from bench import rendering
+
+    def refuse(name):
+        raise OSError(name)
+
     monkeypatch.setattr(rendering.sys, "platform", "linux")
-    monkeypatch.setattr(rendering.ctypes.util, "find_library", lambda name: None)
+    monkeypatch.setattr(rendering.ctypes, "CDLL", refuse)
     with pytest.raises(RuntimeError, match="libegl1"):
         rendering.require()
 
@@ -146,3 +150,42 @@ def test_vtk_error_is_recorded(slicer_bench):
     import slicer
     slicer.modules.terminologies.logic().LoadTerminologyFromFile("/missing.json")
     assert "missing.json" in slicer_bench.errors.take()[0]
+
+
+@pytest.mark.parametrize("extension", [".nii.gz", ".nrrd"])
+def test_export_writes_and_leaves_the_storage_node_alone(slicer_bench, tmp_path, extension):
+    import slicer
+    array = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    node = slicer.util.addVolumeFromArray(array, name="Case")
+    path = str(tmp_path / f"export{extension}")
+    assert slicer.util.exportNode(node, path, {})
+    assert node.GetStorageNode() is None
+    assert np.array_equal(slicer.util.arrayFromVolume(slicer.util.loadVolume(path, {})), array)
+    with pytest.raises(ValueError, match="no known file format"):
+        slicer.util.exportNode(node, str(tmp_path / "export.nonsense"), {})
+
+
+def test_label_volume_and_transform_files(slicer_bench, tmp_path):
+    import slicer
+    import vtk
+    node = slicer.util.addVolumeFromArray(np.eye(3, dtype=np.uint8)[None], name="Labels",
+                                          nodeClassName="vtkMRMLLabelMapVolumeNode")
+    path = str(tmp_path / "labels.nii.gz")
+    assert slicer.util.saveNode(node, path, {})
+    assert slicer.util.loadLabelVolume(path, {}).IsA("vtkMRMLLabelMapVolumeNode")
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "T")
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, 12)
+    transform.SetMatrixTransformToParent(matrix)
+    path = str(tmp_path / "t.tfm")
+    assert slicer.util.saveNode(transform, path, {})
+    assert slicer.util.arrayFromTransformMatrix(slicer.util.loadTransform(path))[0, 3] == 12
+
+
+def test_temporary_nodes_leave_no_item_behind(sphere):
+    import slicer
+    volume, segmentation = sphere
+    hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
+    before = hierarchy.GetNumberOfItems()
+    slicer.util.updateSegmentBinaryLabelmapFromArray(np.ones((60, 60, 60), np.uint8), segmentation, "ET", volume)
+    assert hierarchy.GetNumberOfItems() == before

@@ -1,15 +1,10 @@
-"""CTK's number widgets."""
+"""CTK's widget for a real number."""
 
 import types
 
 from PySide6 import QtCore, QtWidgets
 
 from .qt_facade import standIn
-
-
-@standIn
-class ctkDoubleSpinBox(QtWidgets.QDoubleSpinBox):
-    """A spin box for real numbers; here Qt's."""
 
 
 @standIn
