@@ -21,7 +21,7 @@ class Dialogs:
         self.shown = []
 
     def press(self, button):
-        """The next message box is answered by the button with this text or standard name (``"Yes"``, ``"&Install"``)."""
+        """The next message box is answered by the button with this standard name or text (``"Yes"``, ``"Install"``)."""
         self._answers.append(("button", button))
 
     def choose(self, path):

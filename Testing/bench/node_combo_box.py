@@ -41,8 +41,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         super().__init__(*arguments)
         box = QtWidgets.QComboBox(self)
         self.__dict__["_d"] = types.SimpleNamespace(
-            box=box, scene=None, tags=[], observed=[], flags=dict(_FLAGS), nodeTypes=[], hideChildNodeTypes=[], noneDisplay="None",
-            baseName="", attributes=[], refreshing=False, currentID="")
+            box=box, scene=None, tags=[], observed=[], flags=dict(_FLAGS), nodeTypes=[], hideChildNodeTypes=[],
+            noneDisplay="None", baseName="", attributes=[], refreshing=False, currentID="")
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(box)

@@ -43,7 +43,7 @@ class Signal:
 
 
 def attribute(original, isCppClass):
-    """The ``__getattribute__`` of a Qt class: PySide6's own (`original`) with PythonQt's signals, connect and tuples."""
+    """The ``__getattribute__`` of a Qt class: PySide6's own (`original`) with PythonQt's signals, connect, tuples."""
 
     def __getattribute__(self, name):
         if name == "connect":

@@ -98,7 +98,7 @@ class Bench:
             sys.modules[name] = module
 
     def reset(self):
-        """Back to a fresh start between two tests: modules unloaded, scene empty, nothing left of dialogs and errors."""
+        """Back to a fresh start: modules unloaded, scene empty, nothing left of dialogs, settings and errors."""
         from . import application, module, side_modules
         module.unload_all()
         self.mrml.removeParameterNodes()
