@@ -61,7 +61,8 @@ def read_image(path) -> Image:
 def read_labelmap(path) -> Image:
     """Read a label map as integers of its own values. Raises InputError as :func:`read_image`, and for fractions."""
     image = read_image(path)
-    rounded = np.rint(np.nan_to_num(image.array)).astype(np.int32)
+    with np.errstate(invalid="ignore"):  # values too large for the type differ below
+        rounded = np.rint(np.nan_to_num(image.array)).astype(np.int32)
     if not np.array_equal(rounded, image.array):
         raise InputError(f"{image.name} holds values that are not whole numbers, so it is not a label map; choose the segmentation file.")
     return Image(rounded, image.affine, image.path)

@@ -33,10 +33,11 @@ def predict(
         DeviceError: not even the smallest tile fits into the CPU's memory.
     """
     sizes = list(_tile_sizes(tuple(volume.shape[1:]), networks[0].divisor))
+    width = max(network.parameters_given["width"] for network in networks)
     places = [device] if device.type == "cpu" else [device, torch.device("cpu")]
     for place in places:
         for tile in sizes:
-            if tile != sizes[-1] and not _fits(networks[0], tile, place):
+            if tile != sizes[-1] and not _fits(width, tile, place):
                 continue
             if tile != sizes[0]:
                 on_message(f"Memory of {place} does not suffice for the whole brain at once; working in tiles of {'×'.join(map(str, tile))}.")
@@ -67,21 +68,22 @@ class _Tracker:
 
 
 def _tile_sizes(shape, divisor):
-    """The whole shape first, then ever smaller tiles: the longest side halved, down to a cube of 64."""
+    """The whole shape first, then ever smaller tiles: the longest side halved, down to a cube of 64 or so."""
     size = list(shape)
+    smallest = max(_SMALLEST_TILE, 2 * divisor)  # InstanceNorm needs two voxels at the bottleneck
     yield tuple(size)
-    while max(size) > _SMALLEST_TILE:
+    while max(size) > smallest:
         axis = size.index(max(size))
         half = -(-size[axis] // 2 // divisor) * divisor
-        size[axis] = max(_SMALLEST_TILE // divisor * divisor, half)
+        size[axis] = max(smallest, half)
         yield tuple(size)
 
 
-def _fits(network: EncoderDecoder, tile, device: torch.device) -> bool:
+def _fits(width: int, tile, device: torch.device) -> bool:
     available = available_bytes(device)
     voxels = tile[0] * tile[1] * tile[2]
     bytes_per_value = 2 if device.type == "cuda" else 4
-    return available is None or needed_bytes(voxels, network.parameters_given["width"], bytes_per_value) < 0.8 * available
+    return available is None or needed_bytes(voxels, width, bytes_per_value) < 0.8 * available
 
 
 @torch.inference_mode()

@@ -30,4 +30,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` is a device's refusal to give memory: CUDA has a class for it, CPU and MPS only a text."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in ("out of memory", "can't allocate memory"))
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc"))

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from KDNetLib.device import choose_device
-from KDNetLib.errors import Cancelled, ModelError
+from KDNetLib.errors import Cancelled, DeviceError, ModelError
 from KDNetLib.image_io import Image
 from KDNetLib.inference import predict
 from KDNetLib.input_checks import result_warnings, usable_image
 from KDNetLib.labels import LABELS, REGIONS, VOLUME_KEYS
+from KDNetLib.memory import is_out_of_memory
 from KDNetLib.model_file import load_model
 from KDNetLib.preprocessing import Preprocessing
 
@@ -71,7 +72,14 @@ class Segmenter:
 
         Raises InputError, ModelError, DeviceError, and Cancelled where ``cancelled`` says so.
         """
-        clock = _Clock(progress, cancelled)
+        try:
+            return self._segment(image, brain_mask, probabilities, _Clock(progress, cancelled))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise DeviceError(f"There is not enough memory for {image.name}; close other programs and try again.") from error
+
+    def _segment(self, image: Image, brain_mask: np.ndarray | None, probabilities: bool, clock: "_Clock") -> Segmentation:
         clock.start("Loading the model")
         device = choose_device(self._device)
         networks, manifest = self._models()
@@ -129,6 +137,7 @@ class _Clock:
         self._progress, self._cancelled = progress, cancelled
         self.seconds: dict[str, float] = {}
         self._stage, self._begin, self._fraction, self._span = None, 0.0, 0.0, 0.0
+        self._shown = 0.0
         self._first = self._since = time.perf_counter()
 
     def start(self, stage: str) -> None:
@@ -141,8 +150,9 @@ class _Clock:
         if self._cancelled and self._cancelled():
             raise Cancelled("The segmentation was cancelled; nothing was changed.")
         self._fraction = min(1.0, self._fraction + share)
-        if self._progress:
-            self._progress(self._begin + self._fraction * self._span, self._stage)
+        if self._progress:  # work that memory made fail and begin again must not move a bar backwards
+            self._shown = max(self._shown, self._begin + self._fraction * self._span)
+            self._progress(self._shown, self._stage)
 
     def finish(self) -> None:
         self.advance(1.0)
