@@ -61,10 +61,15 @@ def export_student(
 
 
 def _summary(settings: Settings, training_count: int) -> str:
-    start = " The student started from the teacher's weights, which the paper does not do." if settings.student_from_teacher else ""
+    paper = Settings()
+    differences = ""
+    if (settings.imitation, settings.temperature, settings.alpha) != (paper.imitation, paper.temperature, paper.alpha):
+        differences += f" The paper has lambda {paper.imitation:g}, T {paper.temperature:g}, alpha {paper.alpha:g}."
+    if settings.student_from_teacher:
+        differences += " The student started from the teacher's weights, which the paper does not do."
     return (
         f"A teacher seeing {', '.join(MODALITIES)} was trained for {settings.epochs_teacher} epochs with the reference (Eq. 4), "
         f"then a student seeing {settings.student_modality} for {settings.epochs_student} epochs with the complete objective (Eq. 5; "
         f"lambda {settings.imitation:g}, T {settings.temperature:g}, alpha {settings.alpha:g}), on {training_count} cases, whole brain at "
-        f"{settings.spacing:g} mm, with flips, rotation, scaling, elastic and intensity augmentation.{start}"
+        f"{settings.spacing:g} mm, with flips, rotation, scaling, elastic and intensity augmentation.{differences}"
     )
