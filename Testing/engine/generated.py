@@ -29,7 +29,7 @@ DESCRIPTION = {
 }
 
 
-def brain(shape=(60, 70, 50), spacing=(2.0, 2.0, 2.0), seed=0):
+def brain(shape=(70, 80, 64), spacing=(2.0, 2.0, 2.0), seed=0):
     """A skull-stripped brain (float32) and its labels (class indices, uint8), RAS.
 
     The tumour lies off centre on every axis, so that no turn or flip maps it onto itself: a necrotic core, a shell of

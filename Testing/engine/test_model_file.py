@@ -1,0 +1,151 @@
+"""Model files: written and read whole; damaged, foreign and hostile ones are refused and take no memory."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from engine.generated import DESCRIPTION, random_model, random_network
+from engine.generated_models import HOSTILE_MODELS, damaged_headers, unpack
+from KDNetLib.errors import ModelError
+from KDNetLib.manifest import METADATA_KEY, read_manifest
+from KDNetLib.model_file import load_model, save_model
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory) -> bytes:
+    return random_model(tmp_path_factory.mktemp("sound") / "model.safetensors").read_bytes()
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    network = random_network(3, levels=4, skips=2, width=3)
+    path = tmp_path / "new" / "model.safetensors"
+    written = save_model(path, network, DESCRIPTION)
+    loaded, manifest = load_model(path)
+    assert manifest == written == read_manifest(path)
+    assert manifest.architecture == {"name": "EncoderDecoder", "parameters": {"channels": 1, "classes": 4, "width": 3, "levels": 4, "skips": 2}}
+    assert {key: getattr(manifest, key) for key in DESCRIPTION} == DESCRIPTION
+    assert not loaded.training and not any(p.requires_grad for p in loaded.parameters())
+    assert loaded.state_dict().keys() == network.state_dict().keys()
+    for key, value in network.state_dict().items():
+        assert loaded.state_dict()[key].dtype == torch.float32
+        assert torch.equal(loaded.state_dict()[key], value.half().float())
+    assert [entry.name for entry in path.parent.iterdir()] == ["model.safetensors"]
+
+
+def test_the_file_is_plain_safetensors(tmp_path):
+    path = random_model(tmp_path / "model.safetensors")
+    with safe_open(path, framework="pt") as file:
+        assert set(file.keys()) == set(random_network().state_dict())
+        assert json.loads(file.metadata()[METADATA_KEY])["title"] == DESCRIPTION["title"]
+
+
+def test_the_manifest_is_read_without_torch(tmp_path):
+    path = random_model(tmp_path / "model.safetensors")
+    program = (
+        "import sys\n"
+        "for name in ('torch', 'numpy', 'safetensors', 'nibabel', 'scipy'): sys.modules[name] = None\n"
+        "from KDNetLib.manifest import read_manifest\n"
+        "print(read_manifest(sys.argv[1]).title)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == DESCRIPTION["title"], done.stderr
+
+
+@pytest.fixture(scope="module")
+def answers(sound, tmp_path_factory):
+    """What reading each hostile file gave, all in one process of their own, and by how much its peak memory grew (MB)."""
+    pytest.importorskip("resource", reason="this system does not tell a process's peak memory")
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "sound.safetensors").write_bytes(sound)
+    for index, make in enumerate(HOSTILE_MODELS.values()):
+        (folder / f"{index}.safetensors").write_bytes(make(sound))
+    program = (
+        "import json, resource, sys\n"
+        "from pathlib import Path\n"
+        "from KDNetLib.errors import ModelError\n"
+        "from KDNetLib.manifest import read_manifest\n"
+        "from KDNetLib.model_file import load_model\n"
+        "folder, count = Path(sys.argv[1]), int(sys.argv[2])\n"
+        "load_model(folder / 'sound.safetensors')\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "answers = []\n"
+        "for index in range(count):\n"
+        "    before, found = peak(), []\n"
+        "    for read in (read_manifest, load_model):\n"
+        "        try: read(folder / f'{index}.safetensors'); found.append(['accepted', ''])\n"
+        "        except ModelError as error: found.append(['ModelError', str(error)])\n"
+        "        except BaseException as error: found.append([type(error).__name__, str(error)[:200]])\n"
+        "    answers.append([*found, peak() - before])\n"
+        "print(json.dumps(answers))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program, folder, str(len(HOSTILE_MODELS))], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return dict(zip(HOSTILE_MODELS, json.loads(done.stdout)))
+
+
+@pytest.mark.parametrize("what", HOSTILE_MODELS)
+def test_hostile_file_is_refused_in_a_sentence_and_takes_no_memory(answers, what):
+    card, loaded, megabytes = answers[what]
+    assert card[0] in ("ModelError", "accepted"), "the card may be readable, a crash may not be"
+    assert loaded[0] == "ModelError"
+    message = loaded[1]
+    assert ".safetensors" in message and len(message) < 500
+    assert message.endswith(".") and not re.search(r"[.!?] [A-Z]", message)
+    assert megabytes < 16  # a header of 4 MB at most, taken apart
+
+
+def test_a_bit_flipped_in_the_header_is_refused_or_changes_words_alone(sound, tmp_path):
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(sound)
+    original, manifest = load_model(path)
+    refused = 0
+    for place, content in damaged_headers(sound):
+        path.write_bytes(content)
+        try:
+            network, found = load_model(path)
+        except ModelError:
+            refused += 1
+            continue
+        assert found.sha256 == manifest.sha256 and found.preprocessing == manifest.preprocessing, place
+        for key, value in original.state_dict().items():
+            assert torch.equal(network.state_dict()[key], value), place
+    assert refused > 50
+
+
+def test_missing_files_and_folders_are_refused(tmp_path):
+    for path in (tmp_path / "nowhere.safetensors", tmp_path):
+        with pytest.raises(ModelError, match="cannot be read"):
+            load_model(path)
+
+
+def test_incomplete_descriptions_and_useless_weights_are_not_written(tmp_path):
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(ModelError, match="licence"):
+        save_model(path, random_network(), {key: value for key, value in DESCRIPTION.items() if key != "licence"})
+    for value in (float("nan"), 1e6):  # half precision ends at 65504
+        network = random_network()
+        network.head.bias[0] = value
+        with pytest.raises(ModelError, match="no numbers in half precision"):
+            save_model(path, network, DESCRIPTION)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_hash_is_over_names_types_shapes_and_bytes(sound):
+    """By the standard library alone, as the manifest's text says."""
+    import hashlib
+
+    header, weights = unpack(sound)
+    digest = hashlib.sha256()
+    for key in sorted(set(header) - {"__metadata__"}):
+        entry = header[key]
+        digest.update(f"{key} {entry['dtype']} {entry['shape']}\n".encode())
+        digest.update(weights[slice(*entry["data_offsets"])])
+    assert json.loads(header["__metadata__"][METADATA_KEY])["sha256"] == digest.hexdigest()

@@ -1,0 +1,126 @@
+"""The network against scipy's convolutions and formulas worked out by hand."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from engine.generated import random_network
+from KDNetLib.network import EncoderDecoder
+
+
+def block(x, convolution, norm):
+    """Conv3d 3³ without bias, InstanceNorm, LeakyReLU 0.01, in float64: x (C, X, Y, Z)."""
+    kernels = convolution.weight.double().numpy()
+    out = np.stack([sum(ndimage.correlate(c, k, mode="constant") for c, k in zip(x, kernel)) for kernel in kernels])
+    mean, variance = out.mean(axis=(1, 2, 3), keepdims=True), out.var(axis=(1, 2, 3), keepdims=True)
+    scale, shift = (p.double().numpy()[:, None, None, None] for p in (norm.weight, norm.bias))
+    out = (out - mean) / np.sqrt(variance + 1e-5) * scale + shift
+    return np.where(out > 0, out, 0.01 * out)
+
+
+def run(blocks, x):
+    for part in blocks:
+        x = block(x, part[0], part[1])
+    return x
+
+
+def doubled(x):
+    """Trilinear interpolation with cell edges aligned: sample o lies at (o + 0.5) / 2 - 0.5, clamped."""
+    for axis in (1, 2, 3):
+        n = x.shape[axis]
+        at = np.clip((np.arange(2 * n) + 0.5) / 2 - 0.5, 0, n - 1)
+        x = np.apply_along_axis(lambda line: np.interp(at, np.arange(n), line), axis, x)
+    return x
+
+
+@pytest.mark.parametrize(("levels", "skips"), [(3, 2), (3, 1), (3, 0), (2, 1)])
+def test_forward_is_the_papers_network(levels, skips):
+    network = random_network(channels=2, levels=levels, skips=skips)
+    for parameter in network.parameters():
+        parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())))
+    x = np.random.default_rng(0).normal(size=(2, 8, 12, 16))
+    features, value = [], x
+    for level, blocks in enumerate(network.encoder):
+        if level:
+            c, a, b, d = value.shape
+            value = value.reshape(c, a // 2, 2, b // 2, 2, d // 2, 2).max(axis=(2, 4, 6))
+        value = run(blocks, value)
+        features.append(value)
+    bottleneck = value
+    for level, blocks in zip(reversed(range(levels - 1)), network.decoder):
+        value = doubled(value)
+        if level >= levels - 1 - skips:
+            value = np.concatenate([features[level], value])
+        value = run(blocks, value)
+    head = network.head.weight.double().numpy()[:, :, 0, 0, 0]
+    expected = np.einsum("kc,cxyz->kxyz", head, value) + network.head.bias.double().numpy()[:, None, None, None]
+    tensor = torch.from_numpy(x)[None].float()
+    found, kept = network.encode(tensor)
+    np.testing.assert_allclose(found[0].numpy(), bottleneck, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(network.decode(found, kept)[0].numpy(), expected, rtol=1e-3, atol=2e-3)
+    np.testing.assert_array_equal(network(tensor).numpy(), network.decode(found, kept).numpy())
+
+
+def test_the_papers_sizes():
+    network = EncoderDecoder(channels=4, width=4)
+    logits = network(torch.randn(1, 4, 64, 64, 64))
+    bottleneck, features = network.encode(torch.randn(1, 4, 64, 64, 64))
+    assert logits.shape == (1, 4, 64, 64, 64) and network.divisor == 16
+    assert bottleneck.shape == (1, 4 * 8, 4, 4, 4)
+    assert [tuple(f.shape[1:3]) for f in features] == [(4, 64), (8, 32), (16, 16), (32, 8)]
+
+
+@pytest.mark.parametrize("skips", range(5))
+def test_number_of_parameters(skips):
+    """By hand for width w: the encoder's and decoder's kernels, two numbers per normalised channel, and the head."""
+    w = 4
+    widths = [w, 2 * w, 4 * w, 8 * w, 16 * w]
+    pairs = [(1, w), (w, w)]
+    for above, own in zip(widths, widths[1:]):
+        pairs += [(above, own), (own, own if own != 16 * w else 8 * w)]
+    for depth, level in enumerate((3, 2, 1, 0)):
+        entering = widths[level] * (2 if depth < skips else 1)
+        pairs += [(entering, widths[level]), (widths[level], widths[max(level - 1, 0)])]
+    expected = sum(27 * a * b + 2 * b for a, b in pairs) + 4 * w + 4
+    assert sum(p.numel() for p in EncoderDecoder(width=w, skips=skips).parameters()) == expected
+
+
+def test_skips_are_counted_from_the_deepest_level():
+    """Without the topmost skip, what the topmost encoder level alone knows cannot pass."""
+    for skips, passes in ((2, True), (1, False)):
+        network = random_network(levels=3, skips=skips)
+        bottleneck, features = network.encode(torch.randn(1, 1, 16, 16, 16))
+        changed = [features[0] + 1 * torch.randn_like(features[0]), *features[1:]]
+        assert torch.equal(network.decode(bottleneck, features), network.decode(bottleneck, changed)) is not passes
+
+
+@pytest.mark.parametrize("parameters", [{"levels": 2, "skips": 0}, {"levels": 5, "skips": 4}, {"levels": 4, "skips": 1, "channels": 4}])
+def test_shares_of_the_work_sum_to_one_and_follow_the_arithmetic(parameters):
+    network = random_network(**parameters)
+    shares = []
+    side = 2 * network.divisor
+    network(torch.randn(1, parameters.get("channels", 1), side, side, side), shares.append)
+    assert sum(shares) == pytest.approx(1) and min(shares) > 0
+    assert len(shares) == 2 * (2 * parameters["levels"] - 1)
+    # the first block of the top level and the second: the ratio of their multiplications is that of input channels
+    assert shares[1] / shares[0] == pytest.approx(2 / parameters.get("channels", 1))
+
+
+def test_raising_in_step_leaves_at_once():
+    calls = []
+
+    def stop(share):
+        calls.append(share)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        random_network()(torch.randn(1, 1, 16, 16, 16), stop)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("name", ["channels", "classes", "width", "levels", "skips"])
+@pytest.mark.parametrize("value", [-1, 10**9, 1e9, 2.0, "2", None, True, [2]])
+def test_parameters_out_of_range_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number"):
+        EncoderDecoder(**{"width": 2, name: value})
