@@ -28,15 +28,15 @@ class ComparisonJob(WorkerJob):
 
     def __init__(self, worker, segmentationNode, referenceNode, convention, **callbacks):
         super().__init__(worker, **callbacks)
-        self._segmentationNode = segmentationNode
-        self._referenceNode = referenceNode
+        self.segmentationNode = segmentationNode
+        self.referenceNode = referenceNode
         self._convention = convention
 
     def request(self, folder):
         prediction, reference = folder / "prediction.npy", folder / "reference.npy"
-        with referenceGrid(self._segmentationNode) as gridNode:
-            np.save(prediction, readClasses(self._segmentationNode, gridNode), allow_pickle=False)
-            np.save(reference, referenceClasses(self._referenceNode, self._convention, gridNode), allow_pickle=False)
+        with referenceGrid(self.segmentationNode) as gridNode:
+            np.save(prediction, readClasses(self.segmentationNode, gridNode), allow_pickle=False)
+            np.save(reference, referenceClasses(self.referenceNode, self._convention, gridNode), allow_pickle=False)
             affine = worldAffine(gridNode).tolist()
         return {
             "command": "compare",

@@ -14,7 +14,7 @@ def fillVolumes(table, stored) -> None:
 
 
 def fillComparison(table, regions) -> None:
-    """Show region -> measures as ``ComparisonJob`` gives them."""
+    """Show region -> measures as ``ComparisonJob`` gives them, or nothing for None."""
     rows = [
         (
             region,
@@ -23,7 +23,7 @@ def fillComparison(table, regions) -> None:
             f"{regions[region]['volume_prediction_ml']:.2f}",
             f"{regions[region]['volume_reference_ml']:.2f}",
         )
-        for region in REGIONS
+        for region in (REGIONS if regions else ())
     ]
     _fill(table, [_("Region"), _("Dice"), _("HD95 mm"), _("Result ml"), _("Ref. ml")], rows)
 
@@ -35,8 +35,6 @@ def _fill(table, titles, rows):
     for rowIndex, row in enumerate(rows):
         for columnIndex, text in enumerate(row):
             table.setItem(rowIndex, columnIndex, qt.QTableWidgetItem(text))
-    # Columns share the panel's width, the first takes what the others leave; a table must not widen the panel.
-    header = table.horizontalHeader()
-    header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-    header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
+    # The columns share the panel's width instead of widening it.
+    table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
     table.visible = bool(rows)

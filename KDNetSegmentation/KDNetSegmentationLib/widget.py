@@ -43,14 +43,15 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
-        names = {widget: widget.property("SlicerParameterName") for widget in uiWidget.findChildren(qt.QWidget)}
-        self._widgetsByParameter = {name: widget for widget, name in names.items() if name}
+        named = [(widget.property("SlicerParameterName"), widget) for widget in uiWidget.findChildren(qt.QWidget)]
+        self._widgetsByParameter = {name: widget for name, widget in named if name}
         self.logic = KDNetSegmentationLogic(onLog=self._log)
         self._models = ModelPanel(self.ui, lambda name: self._choose("model", name))
         self._devices = DevicePanel(self.ui, lambda name: self._choose("device", name))
         self._results = ResultsPanel(self.ui)
         self._toolTips = {}
         self._lastInput = None
+        self._compared = None
         self.ui.progressBar.visible = False
         self.ui.statusLabel.visible = False
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
@@ -71,7 +72,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.initializeParameterNode()
 
     def enter(self):
-        """Called each time the user opens the module."""
+        """The user opens the module."""
         self.initializeParameterNode()
 
     def cleanup(self):
@@ -138,6 +139,8 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         segmentationNode = parameters.segmentation if parameters else None
         model = self._models.current
         self._results.show(segmentationNode)
+        if self._compared != (segmentationNode, parameters.reference if parameters else None):
+            fillComparison(self.ui.comparisonTable, None)  # of other nodes
         reasons = disabledReasons(
             PanelState(
                 busy=self.logic.busy,
@@ -259,6 +262,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
 
     def _onSegmented(self, job):
         if job.error is None:
+            self._compared = None
             if self._parameterNode:
                 self._parameterNode.segmentation = job.result.segmentationNode
             for warning in job.result.warnings:
@@ -268,6 +272,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
 
     def _onCompared(self, job):
         if job.error is None:
+            self._compared = (job.segmentationNode, job.referenceNode)
             fillComparison(self.ui.comparisonTable, job.result)
             self._showStatus("")
         self._onFinished(job)
@@ -282,10 +287,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         if job.error is not None:
             self._log(str(job.error))
             self._showStatus(str(job.error), "" if isinstance(job.error, Cancelled) else _ERROR_STYLE)
-        if self._parameterNode:
-            self.onParametersModified()
-        else:
-            self.updatePanel()
+        self.onParametersModified() if self._parameterNode else self.updatePanel()
 
     def _showStatus(self, text, style=""):
         self.ui.statusLabel.text = text

@@ -23,6 +23,7 @@ class WorkerProcess:
     def __init__(self, onLog):
         self._onLog = onLog
         self._process = None
+        self._retired = None
         self._requestId = 0
         self._onEvent = None
         self._unread = b""
@@ -63,9 +64,10 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """End the process at once, also in mid-computation. The request under way gets no more events."""
-        process, self._process, self._onEvent = self._process, None, None
-        if process is None:
+        self._onEvent = None
+        if not self.running:
             return
+        process = self._retire()
         process.blockSignals(True)
         # PythonSlicer is a launcher: killing it alone would leave the interpreter it started alive. That one ends at
         # end-of-file on its standard input.
@@ -127,7 +129,7 @@ class WorkerProcess:
     def _onFinished(self, exitCode, exitStatus):
         self._onStandardOutput()
         self._onStandardError()
-        self._process = None
+        self._retire()
         self._fail(
             _("The process that computes ended unexpectedly (exit code {code}); its last lines are in the log.").format(
                 code=exitCode
@@ -137,8 +139,13 @@ class WorkerProcess:
     def _onErrorOccurred(self, error):
         # Every other error is followed by finished().
         if error == qt.QProcess.FailedToStart:
-            self._process = None
+            self._retire()
             self._fail(_("The process that computes could not be started; reinstall Slicer or its Python environment."))
+
+    def _retire(self):
+        # It may be in the middle of its own signal, so it must outlive this: destroying it there corrupts memory.
+        self._retired, self._process = self._process, None
+        return self._retired
 
     def _fail(self, message):
         onEvent, self._onEvent = self._onEvent, None

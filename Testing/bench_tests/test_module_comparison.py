@@ -62,6 +62,8 @@ def test_label_map_of_any_numbering(panel, result, convention, values):
     compareInPanel(panel, reference, convention)
     assert tableTexts(panel.ui.comparisonTable) == expectedRows(3)
     assert expectedRows(3)[0][1] != "1.000"
+    panel.ui.referenceSelector.setCurrentNode(panel.ui.outputSelector.currentNode())
+    assert not tableTexts(panel.ui.comparisonTable), "the measures are of another reference"
 
 
 def test_segmentation_read_from_a_file_on_another_grid_under_a_transform(panel, result, tmp_path):

@@ -1,11 +1,12 @@
 """What can come between: Cancel, a crash, deleted nodes, a closed scene, a reload, the end of Slicer."""
 
-from module_support import addVolume, click, scanArray, segmentAndWait, waitFor  # first: starts the bench
+from module_support import addVolume, click, scanArray, segmentAndWait, waitFor, writeModel  # first: starts the bench
 from module_fixtures import *  # noqa: F403
 
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -182,3 +183,31 @@ def test_cleanup_ends_the_process(panel):
     assert processesOfWorker()
     panel.cleanup()
     waitFor(lambda: not processesOfWorker(), seconds=1, what="the end of the processes")
+
+
+@pytest.fixture
+def packagesBack():
+    """Puts the packages back that a reload replaces: the other tests hold their classes."""
+    before = {name: module for name, module in sys.modules.items() if name.startswith("KDNet")}
+    yield
+    for name in [name for name in sys.modules if name.startswith("KDNet")]:
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def test_reload_ends_the_process_and_gives_a_working_panel(packagesBack, loaded, tmp_path):
+    writeModel(tmp_path / "home" / "models", name="imported")
+    addVolume()
+    old, oldModule = loaded.widget, sys.modules["KDNetSegmentationLib.widget"]
+    old.enter()
+    segmentAndWait(old)
+    old.onReload()
+    waitFor(lambda: not processesOfWorker(), seconds=1, what="the end of the processes")
+    assert sys.modules["KDNetSegmentationLib.widget"] is not oldModule
+    new = slicer.modules.KDNetSegmentationWidget
+    assert new is not old
+    new.enter()
+    chooseModel(new, "imported")
+    segmentAndWait(new)
+    assert new.ui.outputSelector.currentNode() is not None
+    new.cleanup()

@@ -11,9 +11,12 @@ from module_support import (
 )  # first: starts the bench
 from module_fixtures import *  # noqa: F403
 
+import os
+
 import numpy as np
 import pytest
 import slicer
+import vtk
 from KDNetLib.errors import InputError, KDNetError
 from KDNetLib.labels import LABELS, VOLUME_KEYS
 from KDNetSegmentationLib.segmentation_output import SEGMENT_IDS, hasResult, isShown3D, readClasses
@@ -47,7 +50,7 @@ def test_one_click_gives_named_coloured_coded_segments(panel):
         assert segment.GetColor() == pytest.approx(label.colour)
         entry = slicer.vtkSlicerTerminologyEntry()
         assert terminologies.DeserializeTerminologyEntry(segment.GetTerminology(), entry)
-        assert entry.GetTerminologyContextName() in terminologies_loaded(terminologies)
+        assert entry.GetTerminologyContextName() in loadedTerminologies(terminologies)
         assert entry.GetRegionObject().GetCodeMeaning() == "Brain"
     role = node.GetReferenceImageGeometryReferenceRole()
     assert node.GetNodeReference(role) is volume
@@ -56,8 +59,8 @@ def test_one_click_gives_named_coloured_coded_segments(panel):
     assert fractions[-1] == 100 and fractions == sorted(fractions) and len(fractions) > 3
 
 
-def terminologies_loaded(logic):
-    names = slicer.vtkStringArray() if hasattr(slicer, "vtkStringArray") else __import__("vtk").vtkStringArray()
+def loadedTerminologies(logic):
+    names = vtk.vtkStringArray()
     logic.GetLoadedTerminologyNames(names)
     return [names.GetValue(index) for index in range(names.GetNumberOfValues())]
 
@@ -126,26 +129,50 @@ def test_second_run_replaces_its_own_segments_only(panel):
     assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
 
 
-def test_scan_under_a_linear_transform_gives_the_same_voxels_and_overlays(panel):
-    plain, moved = addVolume("plain"), addVolume("moved")
+def test_scan_under_a_linear_transform_is_segmented_where_it_is(panel):
+    array = scanArray()
+    moved = addVolume("moved", array)
     transform = addTransform(ROTATED)
     moved.SetAndObserveTransformNodeID(transform.GetID())
+    # The same brain, hardened: its voxels lie where the transform puts the others'.
+    affine = np.array(ROTATED) @ np.diag([-1.0, -1, 1, 1])
+    hardened = addVolume("hardened", array, affine)
     panel.enter()
     results = {}
-    for volume in (plain, moved):
+    for volume in (hardened, moved):
         panel.ui.inputSelector.setCurrentNode(volume)
         segmentAndWait(panel)
         results[volume.GetName()] = panel.ui.outputSelector.currentNode()
     assert results["moved"].GetParentTransformNode() is transform
     classes = readClasses(results["moved"], moved)
-    # A quarter turn moves no voxel between others', so the network sees the same brain turned upright again.
+    assert np.array_equal(classes, readClasses(results["hardened"], hardened))
     assert (classes > 0).sum() > 1000
-    centre = np.argwhere(classes == 2).mean(0)
-    world = np.array(slicer.vtkMRMLSegmentationNode.GetSegmentCenterRAS(results["moved"], "KDNet_ED"))
-    affine = np.array(ROTATED) @ np.diag([-1.0, -1, 1, 1])
-    lower, upper = np.argwhere(classes == 2).min(0), np.argwhere(classes == 2).max(0)
-    assert (affine @ [*(lower + upper) / 2, 1])[:3] == pytest.approx(world, abs=1.01)
-    assert centre.shape == (3,)
+    # The overlay: the middle of the segment's box in world coordinates is where the scan's voxels are.
+    voxels = np.argwhere(classes == 2)
+    world = slicer.vtkMRMLSegmentationNode.GetSegmentCenterRAS(results["moved"], "KDNet_ED")
+    assert (affine @ [*(voxels.min(0) + voxels.max(0)) / 2, 1])[:3] == pytest.approx(world, abs=1.01)
+
+
+def test_nonlinear_transform_is_left_out_shared_and_told(logic, model):
+    plain, warped = addVolume("plain"), addVolume("warped")
+    points = vtk.vtkPoints(), vtk.vtkPoints()
+    for corner in [(0, 0, 0), (-40, 0, 0), (0, -40, 0), (0, 0, 30), (-20, -20, 15)]:
+        points[0].InsertNextPoint(corner)
+        points[1].InsertNextPoint([value * 1.2 + value**2 / 100 for value in corner])
+    spline = vtk.vtkThinPlateSplineTransform()
+    spline.SetSourceLandmarks(points[0])
+    spline.SetTargetLandmarks(points[1])
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "warp")
+    transform.SetAndObserveTransformToParent(spline)
+    warped.SetAndObserveTransformNodeID(transform.GetID())
+    expected = logic.segment(plain, model=model)
+    result = logic.segment(warped, model=model)
+    assert any("nonlinear" in warning for warning in result.warnings)
+    assert not any("nonlinear" in warning for warning in expected.warnings)
+    assert result.volumes_ml == expected.volumes_ml
+    assert result.segmentationNode.GetParentTransformNode() is transform
+    own = [slicer.util.arrayFromSegmentInternalBinaryLabelmap(r.segmentationNode, "KDNet_ED") for r in (result, expected)]
+    assert np.array_equal(*own)
 
 
 def test_a_segmentation_elsewhere_keeps_its_place_and_gets_the_labels_in_theirs(panel):
@@ -235,8 +262,6 @@ def test_brain_mask_flips_and_probabilities_reach_the_computation(panel):
 
 
 def test_no_temporary_files_stay(panel):
-    import os
-
     addVolume()
     panel.enter()
     segmentAndWait(panel)
