@@ -31,10 +31,14 @@ class KDNetSegmentationLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self._worker = WorkerProcess(onLog)
         self._job = None
+        self._parameterNode = None
 
     def getParameterNode(self):
-        """The panel's choices in the scene, wrapped with their types."""
-        return KDNetSegmentationParameterNode(super().getParameterNode())
+        """The panel's choices in the scene, wrapped with their types; one wrapper per node."""
+        node = super().getParameterNode()
+        if self._parameterNode is None or self._parameterNode.parameterNode is not node:
+            self._parameterNode = KDNetSegmentationParameterNode(node)
+        return self._parameterNode
 
     @property
     def busy(self) -> bool:

@@ -22,8 +22,7 @@ from KDNetSegmentationLib.results_panel import ResultsPanel
 from KDNetSegmentationLib.segmentation_output import hasResult, resultFor
 from KDNetSegmentationLib.tables import fillComparison
 
-_ERROR_STYLE = "color: #d9534f"
-_WARNING_STYLE = "color: #c77c11"
+_ERROR_STYLE, _WARNING_STYLE = "color: #d9534f", "color: #c77c11"
 
 
 class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -50,8 +49,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self._devices = DevicePanel(self.ui, lambda name: self._choose("device", name))
         self._results = ResultsPanel(self.ui)
         self._toolTips = {}
-        self._lastInput = None
-        self._compared = None
+        self._lastInput = self._compared = None
         self.ui.progressBar.visible = False
         self.ui.statusLabel.visible = False
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
@@ -74,6 +72,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
     def enter(self):
         """The user opens the module."""
         self.initializeParameterNode()
+        self.updatePanel()  # an extension may have come meanwhile
 
     def cleanup(self):
         """End the process and let go of the scene, before the panel is destroyed or reloaded."""
@@ -108,6 +107,8 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
 
     def setParameterNode(self, parameterNode):
         """Connect the panel with another parameter node, or with none."""
+        if parameterNode is self._parameterNode:
+            return
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)

@@ -1,6 +1,5 @@
 """Fixtures of the tests of the module KDNetSegmentation: ``from module_fixtures import *``."""
 
-import gc
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ _MODULE = Path(__file__).resolve().parents[2] / "KDNetSegmentation" / "KDNetSegm
 @pytest.fixture
 def bench(slicer_bench, monkeypatch, tmp_path):
     """The bench with models of its own: the tiny one is bundled, and nothing is imported."""
-    gc.collect()  # in the middle of an event, collecting what an earlier test left ends the process
     monkeypatch.setenv("KDNET_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr("KDNetLib.model_store.resources_folder", lambda: tmp_path / "resources")
