@@ -89,7 +89,7 @@ class ModelPanel:
         self._cardDialog.windowTitle = self.current.manifest.title
         self._cardBrowser.setMarkdown(model_card(self.current.manifest))
         self._cardDialog.show()
-        self._cardDialog.raise_()
+        self._cardDialog.activateWindow()
 
     def _onActivated(self, index):
         self._onChosen(self._comboBox.itemData(index))

@@ -32,8 +32,9 @@ def result():
     return volume, writeSegmentation(lesion(), volume)
 
 
-def compareInPanel(panel, reference, convention="automatic"):
+def compareInPanel(panel, segmentation, reference, convention="automatic"):
     panel.enter()
+    panel.ui.outputSelector.setCurrentNode(segmentation)
     panel.ui.referenceSelector.setCurrentNode(reference)
     panel.ui.conventionComboBox.currentIndex = panel.ui.conventionComboBox.findText(convention)
     click(panel.ui.compareButton)
@@ -59,7 +60,7 @@ def test_label_map_of_any_numbering(panel, result, convention, values):
     reference = addVolume(
         "reference", np.array(values, np.uint8)[lesion(3)], AFFINE, className="vtkMRMLLabelMapVolumeNode"
     )
-    compareInPanel(panel, reference, convention)
+    compareInPanel(panel, result[1], reference, convention)
     assert tableTexts(panel.ui.comparisonTable) == expectedRows(3)
     assert expectedRows(3)[0][1] != "1.000"
     panel.ui.referenceSelector.setCurrentNode(panel.ui.outputSelector.currentNode())
@@ -83,7 +84,7 @@ def test_segmentation_read_from_a_file_on_another_grid_under_a_transform(panel, 
     volume.SetAndObserveTransformNodeID(transform.GetID())
     segmentation.SetAndObserveTransformNodeID(transform.GetID())
     reference.SetAndObserveTransformNodeID(transform.GetID())
-    compareInPanel(panel, reference)
+    compareInPanel(panel, segmentation, reference)
     assert tableTexts(panel.ui.comparisonTable) == expectedRows(2)
 
 
@@ -114,7 +115,7 @@ def test_compares_what_the_segments_are_now_without_the_scan(logic, result):
 
 def test_values_outside_the_numbering_are_a_sentence_in_the_panel(panel, result):
     reference = addVolume("odd", from_classes(lesion()), AFFINE, className="vtkMRMLLabelMapVolumeNode")
-    compareInPanel(panel, reference, "1/2/3")
+    compareInPanel(panel, result[1], reference, "1/2/3")
     assert "4" in panel.ui.statusLabel.text and "numbering" in panel.ui.statusLabel.text
     assert not tableTexts(panel.ui.comparisonTable)
 
