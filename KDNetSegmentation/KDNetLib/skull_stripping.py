@@ -1,10 +1,12 @@
 """Brain extraction for whole-head scans by HD-BET (Isensee et al. 2019), where the user has installed it."""
 
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -30,16 +32,24 @@ def brain_mask(image: Image, device: str = "auto", cancelled: Callable[[], bool]
         if kind == "cpu":
             command.append("--disable_tta")  # eight times faster, and HD-BET's own advice for CPUs
         with open(log, "wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
             try:
                 _wait(process, cancelled)
             finally:
-                process.kill()
-                process.wait()
+                _end(process)
         if process.returncode or not target.exists():
             lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
             raise DependencyError(f"HD-BET could not extract the brain ({lines[-1][:200]}); extract it by hand and give a brain mask.")
         return read_image(target).array != 0
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End the program and, where the system can, the processes it has started, which would go on alone."""
+    if os.name == "posix" and process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def _wait(process: subprocess.Popen, cancelled) -> None:
