@@ -40,10 +40,14 @@ class _Worker:
         self._answers = answers
         self._segmenter, self._segmenter_key = None, None
 
-    def handle(self, request: dict) -> None:
-        number = request.get("id")
+    def handle(self, line: str) -> None:
+        number = None
         commands = {"segment": self._command_segment, "compare": self._command_compare, "devices": self._command_devices, "check": self._command_check}
         try:
+            request = json.loads(line)
+            if not isinstance(request, dict):
+                raise ValueError("a request is a JSON object")
+            number = request.get("id")
             if request.get("command") not in commands:
                 raise ValueError(f"unknown command {request.get('command')!r}")
             self._answers.send(id=number, event="result", **commands[request["command"]](request))
@@ -130,7 +134,7 @@ def _load(path):
 def _read_requests(requests: queue.Queue) -> None:
     try:
         for line in sys.stdin:
-            requests.put(json.loads(line))
+            requests.put(line)
     finally:
         os._exit(0)  # the input's end is the wish to stop, at once, whatever is being computed
 
