@@ -12,8 +12,7 @@ from KDNetLib import batch
 from KDNetLib.errors import InputError, KDNetError
 from KDNetLib.file_naming import stem
 from KDNetLib.labels import from_classes
-from KDNetLib.manifest import read_manifest
-from KDNetLib.model_store import default_model, find_model
+from KDNetLib.model_store import default_model, find_model, fingerprint
 from KDNetSegmentationLib.dependencies import ensureDependencies
 from KDNetSegmentationLib.logic import KDNetSegmentationLogic
 from KDNetSegmentationLib.segmentation_output import readClasses
@@ -87,7 +86,7 @@ def _segmentCases(logic, cases, root, outputFolder, model, options):
             line += f": {detail}"
         print(line, flush=True)
 
-    settings = f"{model.name} {read_manifest(model).sha256[:16]}{' flips' if options.flips else ''}"
+    settings = ", ".join([fingerprint([model]), *(["flips"] if options.flips else [])])
     return batch.run_batch(cases, root, outputFolder, segmentCase, report, settings=settings)
 
 

@@ -53,7 +53,8 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.ui.progressBar.visible = False
         self.ui.statusLabel.visible = False
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneChanged)
+        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndImportEvent, self.onSceneChanged)
         self.ui.segmentButton.connect("clicked(bool)", self.onSegmentOrCancel)
         self.ui.cardButton.connect("clicked(bool)", self._models.showCard)
         self.ui.importButton.connect("clicked(bool)", self.onImportModel)
@@ -72,7 +73,6 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
     def enter(self):
         """The user opens the module."""
         self.initializeParameterNode()
-        self.updatePanel()  # an extension may have come meanwhile
 
     def cleanup(self):
         """End the process and let go of the scene, before the panel is destroyed or reloaded."""
@@ -91,14 +91,15 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         """The parameter node is about to be reset."""
         self.setParameterNode(None)
 
-    def onSceneEndClose(self, caller, event):
-        """A new scene needs a new parameter node, at once if the panel is shown."""
+    def onSceneChanged(self, caller, event):
+        """Another scene has other choices; a panel that is not shown takes them when it is."""
         if self.parent.isEntered:
             self.initializeParameterNode()
 
     def initializeParameterNode(self):
         """Take the choices from the scene, and the first volume as input if there is none yet."""
         self.setParameterNode(self.logic.getParameterNode())
+        self._parameterNode.Modified()  # its cache hears of a loaded scene's values by this only
         if not self._parameterNode.inputVolume:
             volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
             self._parameterNode.inputVolume = next(
@@ -291,8 +292,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.onParametersModified() if self._parameterNode else self.updatePanel()
 
     def _showStatus(self, text, style=""):
-        self.ui.statusLabel.text = text
-        self.ui.statusLabel.styleSheet = style
+        self.ui.statusLabel.text, self.ui.statusLabel.styleSheet = text, style
         self.ui.statusLabel.visible = bool(text)
 
     def _log(self, text):

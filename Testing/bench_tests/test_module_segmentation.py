@@ -7,7 +7,6 @@ from module_support import (
     scanArray,
     segmentAndWait,
     tableTexts,
-    waitFor,
 )  # first: starts the bench
 from module_fixtures import *  # noqa: F403
 
@@ -17,7 +16,6 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from KDNetLib.errors import InputError, KDNetError
 from KDNetLib.labels import LABELS, VOLUME_KEYS
 from KDNetSegmentationLib.segmentation_output import SEGMENT_IDS, hasResult, isShown3D, readClasses
 from KDNetSegmentationLib.terminology import terminologyEntry
@@ -266,43 +264,3 @@ def test_no_temporary_files_stay(panel):
     panel.enter()
     segmentAndWait(panel)
     assert not [name for name in os.listdir(slicer.app.temporaryPath) if name.startswith("KDNet-")]
-
-
-def test_console_use_blocks_and_returns(logic, model):
-    volume = addVolume()
-    seen = []
-    result = logic.segment(volume, model=model, device="cpu", progress=lambda *step: seen.append(step))
-    assert hasResult(result.segmentationNode)
-    assert set(result.volumes_ml) == set(VOLUME_KEYS)
-    assert result.device.startswith("cpu") and result.seconds["total"] > 0 and "iny" in result.model
-    assert seen[-1][0] == pytest.approx(1) and all(isinstance(stage, str) for _, stage in seen)
-    assert logic.segment(volume, result.segmentationNode, model).segmentationNode is result.segmentationNode
-
-
-@pytest.mark.parametrize(
-    "make, words",
-    [
-        (lambda: None, "not a volume"),
-        (lambda: slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty"), "no image"),
-        (lambda: addVolume("labels", scanArray().astype(np.uint8), className="vtkMRMLLabelMapVolumeNode"), "label map"),
-        (lambda: addVolume("constant", np.full((30, 30, 30), 7.0)), "constant"),
-    ],
-    ids=["nothing", "no image", "label map", "constant"],
-)
-def test_bad_input_is_one_sentence(logic, model, make, words):
-    with pytest.raises(InputError) as caught:
-        logic.segment(make(), model=model)
-    message = str(caught.value)
-    assert words in message and "\n" not in message and message.endswith(".")
-    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-
-
-def test_unknown_model_and_busy_logic_are_refused(logic, model):
-    volume = addVolume()
-    with pytest.raises(KDNetError, match="no-such-model"):
-        logic.segment(volume, model="no-such-model")
-    job = logic.startSegmentation(volume, model=model)
-    with pytest.raises(KDNetError, match="computing already"):
-        logic.segment(volume, model=model)
-    waitFor(lambda: job.finished)
-    assert job.error is None
