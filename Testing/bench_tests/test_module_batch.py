@@ -11,7 +11,7 @@ import pytest
 from module_support import scanArray, writeModel
 
 TESTING = Path(__file__).resolve().parents[1]
-SCRIPT = TESTING.parent / "KDNetSegmentation" / "KDNetBatch.py"
+SCRIPT = TESTING.parent / "KDNetSegmentation" / "KDNetSegmentationLib" / "KDNetBatch.py"
 #: Runs the script as Slicer does: in a running application, with the arguments behind its name, exit code at the end.
 RUNNER = """
 import runpy, sys

@@ -1,0 +1,56 @@
+"""The README's snippets do what it says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def snippet(containing: str) -> str:
+    """The one python block of the README that contains ``containing``."""
+    found = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if containing in block]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.fixture
+def bundled_model():
+    from KDNetLib.errors import ModelError
+    from KDNetLib.model_store import default_model
+
+    try:
+        return default_model()
+    except ModelError as error:
+        pytest.skip(str(error))
+
+
+def test_console_snippet_segments_the_loaded_sample(slicer_bench, bundled_model, capsys):
+    import slicer
+
+    slicer_bench.load(ROOT / "KDNetSegmentation/KDNetSegmentation.py")
+    slicer.util.loadVolume(str(ROOT / "Resources/Sample/KDNetSampleT1ce.nii.gz"))
+    names = {"slicer": slicer}
+    exec(snippet("KDNetSegmentationLogic()"), names)
+    names["logic"].shutdown()
+    assert names["result"].volumes_ml["WT"] > 1
+    assert "KDNetSampleT1ce KDNet segmentation" in capsys.readouterr().out
+
+
+def test_plain_python_snippet_writes_a_label_map(bundled_model, tmp_path, monkeypatch):
+    import nibabel
+    import numpy as np
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "case_t1ce.nii.gz").symlink_to(ROOT / "Resources/Sample/KDNetSampleT1ce.nii.gz")
+    exec(snippet("Segmenter([default_model()])"), {})
+    written = nibabel.load("case_seg.nii.gz")
+    assert written.shape == nibabel.load("case_t1ce.nii.gz").shape
+    assert set(np.unique(written.dataobj)) <= {0, 1, 2, 4}
+
+
+@pytest.mark.parametrize("path", re.findall(r"(?:Testing|KDNetSegmentation|Resources)/[\w./-]+\w", README))
+def test_paths_named_in_the_readme_exist(path):
+    assert (ROOT / path).exists()
