@@ -117,11 +117,9 @@ class _Work:
     def __init__(self, arguments: argparse.Namespace, models: list[Path]):
         keep_freed_memory()
         # Here and not at the top, so that `kdnet --help` does not wait for torch.
-        from KDNetLib.allocator import keep_freed_memory
         from KDNetLib.device import choose_device
         from KDNetLib.segmenter import Segmenter
 
-        keep_freed_memory()
         choose_device(arguments.device)  # a device that is not there ends the command, not every case
         self.title = ""
         self._arguments = arguments
