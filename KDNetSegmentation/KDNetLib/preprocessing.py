@@ -51,7 +51,8 @@ class Preprocessing:
         if not any(channel[box].any() for channel in turned):
             raise InputError("The part of the scan that the network looks at is empty; check the scan's position and its background.")
         cropped = torch.stack([torch.from_numpy(_z_score(channel[box])) for channel in turned])
-        return PreparedInput(resample(cropped, grid.weights_in()), turned[0].shape, to_ras, box, grid)
+        foreground = np.logical_or.reduce([channel[box] != 0 for channel in turned])
+        return PreparedInput(resample(cropped, grid.weights_in()), turned[0].shape, to_ras, box, grid, foreground)
 
     def _box(self, turned: list[np.ndarray], spacing: np.ndarray) -> tuple[slice, slice, slice]:
         shape = turned[0].shape
@@ -114,6 +115,7 @@ class PreparedInput:
     _to_ras: np.ndarray
     _box: tuple[slice, slice, slice]
     _grid: _Grid
+    _foreground: np.ndarray
 
     def labels_like_input(self, classes: np.ndarray) -> np.ndarray:
         """A label map (I, J, K) uint8 of the scan's own grid, on the network's grid: the class that fills most of a voxel."""
@@ -125,7 +127,8 @@ class PreparedInput:
         """Bring class ``probabilities`` (classes, X, Y, Z) on the network's grid back to the input's own grid.
 
         Returns the argmax (I, J, K) uint8, and the probabilities (classes, I, J, K) float16 where ``keep``, else None.
-        Outside the box everything is background.
+        Voxels that are zero in every channel, and all outside the box, are background: no reference of BraTS 2021's
+        24 open cases labels a zero voxel, and interpolation would carry labels over the brain's edge.
         """
         classes = np.zeros(self._turned_shape, dtype=np.uint8)
         kept = None
@@ -138,6 +141,9 @@ class PreparedInput:
         for begin in range(0, self._grid.box_size[0], slab):
             rows = weights[0][begin : begin + slab]
             part = resample(probabilities, (rows, weights[1], weights[2]))
+            outside = torch.from_numpy(~self._foreground[begin : begin + len(rows)])
+            part[0].masked_fill_(outside, 1)
+            part[1:].masked_fill_(outside, 0)
             place = (slice(first.start + begin, first.start + begin + len(rows)), second, third)
             classes[place] = part.argmax(dim=0).to(torch.uint8).cpu().numpy()
             if keep:

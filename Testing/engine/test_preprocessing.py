@@ -158,3 +158,15 @@ def test_a_centre_without_brain_is_refused():
 def test_unknown_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Preprocessing(**wrong)
+
+
+def test_zero_voxels_are_never_labelled():
+    scan = np.zeros((20, 24, 22), dtype=np.float32)
+    scan[2:18, 3:21, 4:18] = np.random.default_rng(0).normal(100, 10, (16, 18, 14))
+    scan[8:11, 9:12, 10:13] = 0
+    prepared = Preprocessing("whole-brain", 2.0).prepare([scan], np.diag([1.0, 1, 1, 1]), 8)
+    certain = torch.zeros(4, *prepared.tensor.shape[1:])
+    certain[3] = 1
+    classes, probabilities = prepared.restore(certain, keep=True)
+    assert np.array_equal(classes == 3, scan != 0)
+    assert np.array_equal(probabilities[0] == 1, scan == 0)
