@@ -23,7 +23,7 @@ def train(stage: str, network: nn.Module, loss_of: LossOf, cases: list[CachedCas
     Raises FloatingPointError where the loss is no number; the checkpoint of the epoch before is then intact.
     """
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    steps = epochs * len(cases)
+    steps = max(1, epochs * len(cases))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / steps) ** 0.9)
     generator = torch.Generator().manual_seed(settings.seed)
     begin = _restore(run.load(stage), network, optimizer, schedule, generator)
