@@ -46,7 +46,7 @@ def usable_image(image: Image, brain_mask: np.ndarray | None = None) -> tuple[Im
     array, background_warning = _with_zero_background(array)
     warnings += background_warning
     if brain_mask is not None:
-        array = _masked(array, brain_mask, name)
+        array = _masked(array, brain_mask, image.path.name if image.path else "the scan")
     warnings += _geometry_warnings(array, spacing, brain_mask is not None)
     return Image(array, np.asarray(image.affine, dtype=float), image.path), warnings
 

@@ -45,7 +45,8 @@ def _measured(results: list[dict]) -> list[str]:
         cells = [_plain(result.get(key, "")) for key in ("dataset", "cases", "space")]
         cells += [f"{result['dice'][region]:.3f}" if region in result["dice"] else "" for region in regions]
         lines.append(f"| {' | '.join(cells)} |")
-    commands = [_plain(result["command"]) for result in results if result.get("command")]
+    # Teacher and student are often measured by one command; a dict keeps the order.
+    commands = dict.fromkeys(_plain(result["command"]) for result in results if result.get("command"))
     return lines + [line for command in commands for line in ("", f"Measured by: {command}")]
 
 

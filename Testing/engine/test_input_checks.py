@@ -62,7 +62,7 @@ def test_brain_mask_silences_the_warning_it_answers():
 
 def test_unusable_masks_are_refused():
     array, _, affine = small_scan()
-    with pytest.raises(InputError, match="mask has 3×3×3 voxels and The image has 30×36×24"):
+    with pytest.raises(InputError, match="mask has 3×3×3 voxels and the scan has 30×36×24"):
         usable_image(Image(array, affine), np.ones((3, 3, 3)))
     with pytest.raises(InputError, match="covers no voxel"):
         usable_image(Image(array, affine), np.zeros(array.shape))
