@@ -19,6 +19,7 @@ from KDNetLib.memory import needed_bytes
 from KDNetLib.segmenter import Segmenter, volumes_ml
 
 COARSE = (4.0, 4.0, 4.0)
+AT_4_MM = {"preprocessing": {"preset": "whole-brain", "spacing": 4.0}}
 
 
 def segment(path, image, **arguments):
@@ -152,7 +153,7 @@ def test_progress_rises_from_zero_to_one(tmp_path, monkeypatch, shortage):
     real = inference._predict_on
 
     def refuse_large(networks, x, tile, place, flips, step):
-        if np.prod(tile) > 40**3:
+        if np.prod(tile) > 24**3:
             step(0.7)
             raise MemoryError
         return real(networks, x, tile, place, flips, step)
@@ -160,22 +161,22 @@ def test_progress_rises_from_zero_to_one(tmp_path, monkeypatch, shortage):
     told, seen = [], []
     if shortage:
         monkeypatch.setattr(inference, "_predict_on", refuse_large)
-        monkeypatch.setattr(inference, "_SMALLEST_TILE", 40)
-    model = Segmenter([random_model(tmp_path / "m.safetensors", levels=2, skips=1)], "cpu", on_message=told.append)
-    result = model.segment(Image(brain()[0], affine_of()), progress=lambda fraction, stage: seen.append((fraction, stage)))
+        monkeypatch.setattr(inference, "_SMALLEST_TILE", 16)
+    model = Segmenter([random_model(tmp_path / "m.safetensors", levels=2, skips=1, description=AT_4_MM)], "cpu", on_message=told.append)
+    result = model.segment(Image(brain((36, 42, 32), COARSE)[0], affine_of(COARSE)), progress=lambda fraction, stage: seen.append((fraction, stage)))
     fractions = [fraction for fraction, _ in seen]
     assert fractions[0] == 0 and fractions[-1] == 1 and fractions == sorted(fractions)
     assert list(dict.fromkeys(stage for _, stage in seen)) == ["Loading the model", "Preparing the scan", "Segmenting", "Returning to the scan's grid"]
     assert len({fraction for fraction, stage in seen if stage == "Segmenting"}) > 4
-    assert bool(told) == shortage and told == [text for text in result.warnings if "tiles" in text]
+    assert bool(told) == shortage and [text for text in told if "tiles" in text] == [text for text in result.warnings if "tiles" in text]
 
 
 def test_little_memory_is_told_to_the_user(tmp_path, monkeypatch):
-    monkeypatch.setattr(inference, "available_bytes", lambda device: needed_bytes(40**3, 2, 4) * 2)
-    monkeypatch.setattr(inference, "_SMALLEST_TILE", 40)
+    monkeypatch.setattr(inference, "available_bytes", lambda device: needed_bytes(24**3, 2, 4) * 2)
+    monkeypatch.setattr(inference, "_SMALLEST_TILE", 16)
     told = []
-    model = Segmenter([random_model(tmp_path / "m.safetensors", levels=2, skips=1)], "cpu", on_message=told.append)
-    result = model.segment(Image(brain()[0], affine_of()))
+    model = Segmenter([random_model(tmp_path / "m.safetensors", levels=2, skips=1, description=AT_4_MM)], "cpu", on_message=told.append)
+    result = model.segment(Image(brain((36, 42, 32), COARSE)[0], affine_of(COARSE)))
     assert len(told) == 1 and told[0] in result.warnings and "working in tiles of" in told[0]
 
 
