@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import ModelError
@@ -42,7 +42,7 @@ def save_model(path, network: EncoderDecoder, description: dict) -> Manifest:
     manifest = parse_manifest({"__metadata__": metadata}, path.name)
     try:
         with replacing(path) as partial:
-            save_file(weights, partial, metadata=metadata)
+            partial.write_bytes(save(weights, metadata))  # save_file would let nobody but the owner read it
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} cannot be written ({error}); choose another folder or free some space.") from error
     return manifest
