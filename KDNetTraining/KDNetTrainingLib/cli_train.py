@@ -6,6 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from KDNetTrainingLib.settings import PRESETS
+
 _OPTIONS = {"epochs_teacher": int, "epochs_student": int, "learning_rate": float, "width": int, "skips": int, "spacing": float, "seed": int}
 
 
@@ -14,11 +16,11 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train teacher and student on a BraTS folder and export a model file",
-        description="Train KD-Net's teacher, then its student. The same command goes on where a stopped run ended.",
+        description="Train KD-Net's teacher, then its student. The same command goes on where a stopped run ended; with more --epochs-student it prolongs a finished one.",
     )
     parser.add_argument("data", type=Path, help="folder that holds the BraTS cases")
     parser.add_argument("run", type=Path, help="folder of the run: settings, events, checkpoints, model file")
-    parser.add_argument("--preset", choices=("paper", "first-student"), default="paper", help="parameters to start from (default: paper)")
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="first-student", help="parameters to start from (default: first-student)")
     for name, kind in _OPTIONS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=f"overrides the preset's {name.replace('_', ' ')}")
     parser.add_argument("--validation", nargs="*", default=[], metavar="CASE", help="cases kept out of training and scored at the end")
@@ -38,11 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     from KDNetTrainingLib.distillation import train_student, train_teacher
     from KDNetTrainingLib.export import export_student
     from KDNetTrainingLib.run_folder import RunFolder
-    from KDNetTrainingLib.settings import FIRST_STUDENT, Settings
 
-    preset = {"paper": Settings(), "first-student": FIRST_STUDENT}[arguments.preset]
     given = {name: getattr(arguments, name) for name in _OPTIONS if getattr(arguments, name) is not None}
-    settings = replace(preset, **given)
+    settings = replace(PRESETS[arguments.preset], **given)
     cases, left_out = find_training_cases(arguments.data)
     for name, reason in left_out.items():
         print(f"left out {name}: {reason}", file=sys.stderr)
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not training:
         raise InputError("All cases are kept for validation; leave some for training.")
     folder = RunFolder(arguments.run)
-    folder.record("settings", settings.as_dict())
+    folder.record("settings", settings.as_dict(), may_grow=("epochs_student",))
     folder.record("data", {"validation": sorted(arguments.validation), "training": [case.name for case in training]})
     cached = []
     for index, case in enumerate(training, 1):

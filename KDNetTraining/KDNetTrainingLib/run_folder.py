@@ -17,15 +17,19 @@ class RunFolder:
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
 
-    def record(self, name: str, content) -> None:
+    def record(self, name: str, content: dict, may_grow: tuple[str, ...] = ()) -> None:
         """Write ``content`` as ``name``.json; raises InputError where it holds something else already.
 
-        A run goes on only with the settings and cases that it began with.
+        A run goes on only with the settings and cases that it began with, except that the numbers named in
+        ``may_grow`` may be larger than before: a run that was too short is prolonged.
         """
         path = self.path / f"{name}.json"
         text = json.dumps(content, indent=1) + "\n"
-        if path.exists() and json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
-            raise InputError(f"{self.path} holds a run with other {name}; choose another run folder or the same {name}.")
+        if path.exists():
+            earlier, now = json.loads(path.read_text(encoding="utf-8")), json.loads(text)
+            grown = {key: now[key] for key in may_grow if now[key] >= earlier.get(key, now[key])}
+            if earlier | grown != now:
+                raise InputError(f"{self.path} holds a run with other {name}; choose another run folder or the same {name}.")
         self._write(path, text.encode())
 
     def event(self, **what) -> None:

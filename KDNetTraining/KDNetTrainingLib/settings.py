@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was trained with; written into its folder and, in words, into the model file."""
+    """What a run was trained with; written into its folder and, in words, into the model file. Defaults are the paper's."""
 
     epochs_teacher: int = 500
     epochs_student: int = 500
@@ -32,3 +32,6 @@ class Settings:
 FIRST_STUDENT = Settings(
     epochs_teacher=40, epochs_student=54, learning_rate=1e-3, imitation=0.5, temperature=2.0, alpha=1.0, student_from_teacher=True
 )
+
+#: What ``kdnet train --preset`` takes.
+PRESETS = {"first-student": FIRST_STUDENT}

@@ -157,3 +157,13 @@ def test_a_checkpoint_cannot_run_code(tmp_path):
     with pytest.raises(Exception, match="(?i)weights.only|unsupported"):
         RunFolder(tmp_path).load("teacher")
     assert not (tmp_path / "written").exists()
+
+
+def test_a_run_keeps_its_settings_but_may_be_prolonged(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.record("settings", {"epochs_student": 2, "width": 4})
+    folder.record("settings", {"epochs_student": 3, "width": 4}, may_grow=("epochs_student",))
+    assert json.loads((tmp_path / "settings.json").read_text())["epochs_student"] == 3
+    for other in ({"epochs_student": 1, "width": 4}, {"epochs_student": 3, "width": 8}):
+        with pytest.raises(InputError, match="other settings"):
+            folder.record("settings", other, may_grow=("epochs_student",))
