@@ -1,5 +1,6 @@
 """A request to the worker process, from the files it exchanges to its end."""
 
+import abc
 import shutil
 import tempfile
 import traceback
@@ -15,7 +16,7 @@ def _ignore(*arguments):
     """Stands for a callback that nobody asked for."""
 
 
-class WorkerJob:
+class WorkerJob(abc.ABC):
     """One request. Subclasses say what to ask (:meth:`request`) and what to make of the answer (:meth:`collect`).
 
     ``onProgress(fraction, stage)`` gets 0 to 1 and a text, ``onMessage(text)`` what the log should hold,
@@ -33,13 +34,13 @@ class WorkerJob:
         self.result = None
         self.error = None
 
+    @abc.abstractmethod
     def request(self, folder: Path) -> dict:
         """The request to send; its files belong in ``folder``. Raises :class:`KDNetError` for bad input."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def collect(self, event: dict):
         """The result, from the worker's "result" event."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Send the request. What is wrong with the input is raised from here, before anything has begun."""
