@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from KDNetLib.image_io import read_image, read_labelmap
@@ -27,7 +28,7 @@ def score_cases(network: EncoderDecoder, cases: list[TrainingCase], modalities: 
         probabilities, _ = predict([network], prepared.tensor, torch.device("cpu"), False, lambda share: None, print)
         predicted, _ = prepared.restore(probabilities)
         reference = read_labelmap(case.reference)
-        classes = to_classes(reference.array, convention_of(case.reference.name, reference.array.flat))
+        classes = to_classes(reference.array, convention_of(case.reference.name, np.unique(reference.array)))
         measured = compare(predicted, classes, images[0].affine)
         rows.append({"case": case.name} | {f"{region}_{key}": measured[region][key] for region in REGIONS for key in ("dice", "hd95")})
     return rows

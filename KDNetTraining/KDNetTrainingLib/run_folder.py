@@ -1,12 +1,12 @@
 """The folder of one training: settings, data list, events and checkpoints, each written atomically."""
 
 import json
-import os
 import time
 from pathlib import Path
 
 import torch
 
+from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import InputError
 
 
@@ -30,7 +30,8 @@ class RunFolder:
             grown = {key: now[key] for key in may_grow if now[key] >= earlier.get(key, now[key])}
             if earlier | grown != now:
                 raise InputError(f"{self.path} holds a run with other {name}; choose another run folder or the same {name}.")
-        self._write(path, text.encode())
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="utf-8")
 
     def event(self, **what) -> None:
         """Append one JSON line to events.jsonl, with the time."""
@@ -40,16 +41,10 @@ class RunFolder:
 
     def save(self, stage: str, state: dict) -> None:
         """Save a checkpoint of ``stage``; a kill while saving leaves the one before."""
-        partial = self.path / f".{stage}.pt.{os.getpid()}"
-        torch.save(state, partial)
-        os.replace(partial, self.path / f"{stage}.pt")
+        with replacing(self.path / f"{stage}.pt") as partial:
+            torch.save(state, partial)
 
     def load(self, stage: str) -> dict | None:
         """The checkpoint of ``stage``, or None. Tensors and plain values only: nothing in it is executed."""
         path = self.path / f"{stage}.pt"
         return torch.load(path, weights_only=True) if path.exists() else None
-
-    def _write(self, path: Path, content: bytes) -> None:
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_bytes(content)
-        os.replace(partial, path)
