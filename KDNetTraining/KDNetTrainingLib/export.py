@@ -6,9 +6,9 @@ from pathlib import Path
 from KDNetLib.model_file import save_model
 from KDNetLib.network import EncoderDecoder
 from KDNetLib.preprocessing import Preprocessing
-from KDNetTrainingLib.dataset import MODALITIES, TrainingCase
-from KDNetTrainingLib.evaluation import mean_dice, score_cases, write_scores
-from KDNetTrainingLib.run_folder import RunFolder
+from KDNetTrainingLib.data.cases import MODALITIES, TrainingCase
+from KDNetTrainingLib.evaluation.scoring import mean_dice, score_cases, write_scores
+from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import Settings
 
 _CITATION = (

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from KDNetTrainingLib.augmentation import Augmentation, random_crop
-from KDNetTrainingLib.cache import CachedCase
-from KDNetTrainingLib.run_folder import RunFolder
+from KDNetTrainingLib.data.augmentation import Augmentation, random_crop
+from KDNetTrainingLib.data.cache import CachedCase
+from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import Settings
 
 #: Given images (1, 4, *crop) and reference classes (1, *crop), the loss to minimise and its terms by name.

@@ -13,7 +13,7 @@ from KDNetLib.labels import REGIONS, convention_of, to_classes
 from KDNetLib.measures import compare
 from KDNetLib.network import EncoderDecoder
 from KDNetLib.preprocessing import Preprocessing
-from KDNetTrainingLib.dataset import TrainingCase
+from KDNetTrainingLib.data.cases import TrainingCase
 
 
 def score_cases(network: EncoderDecoder, cases: list[TrainingCase], modalities: list[str], preprocessing: Preprocessing) -> list[dict]:

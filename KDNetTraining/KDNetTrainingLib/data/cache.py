@@ -19,8 +19,8 @@ from KDNetLib.image_io import read_image, read_labelmap
 from KDNetLib.input_checks import usable_image
 from KDNetLib.labels import convention_of, to_classes
 from KDNetLib.preprocessing import Preprocessing
-from KDNetTrainingLib.augmentation import FINE
-from KDNetTrainingLib.dataset import MODALITIES, TrainingCase
+from KDNetTrainingLib.data.augmentation import FINE
+from KDNetTrainingLib.data.cases import MODALITIES, TrainingCase
 
 #: Raise when what is written changes, so that old caches are made anew.
 _VERSION = 1

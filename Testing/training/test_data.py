@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from engine.generated import affine_of, brain, save
-from engine.generated_cases import NEW, SPACING, write_case
+from training.generated_cases import NEW, SPACING, write_case
 from KDNetLib.errors import InputError
 from KDNetLib.preprocessing import Preprocessing
-from KDNetTrainingLib.augmentation import PAPER, Augmentation, random_crop
-from KDNetTrainingLib.cache import cached_case
-from KDNetTrainingLib.dataset import MODALITIES, find_training_cases
+from KDNetTrainingLib.data.augmentation import PAPER, Augmentation, random_crop
+from KDNetTrainingLib.data.cache import cached_case
+from KDNetTrainingLib.data.cases import MODALITIES, find_training_cases
 
 STILL = Augmentation(flips=False, rotation_degrees=0, scale=0, elastic_mm=0, intensity=False)
 
@@ -107,8 +107,8 @@ def test_a_kill_half_way_leaves_nothing_under_a_final_name(case, tmp_path, files
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "import numpy as np\n"
-        "from KDNetTrainingLib.cache import cached_case\n"
-        "from KDNetTrainingLib.dataset import find_training_cases\n"
+        "from KDNetTrainingLib.data.cache import cached_case\n"
+        "from KDNetTrainingLib.data.cases import find_training_cases\n"
         "real, count = np.save, [0]\n"
         "def dying(file, array, **options):\n"
         "    if count[0] == int(sys.argv[3]):\n"

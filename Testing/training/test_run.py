@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engine.generated_cases import write_case
+from training.generated_cases import write_case
 from KDNetLib.errors import InputError
-from KDNetTrainingLib.cache import cached_case
-from KDNetTrainingLib.dataset import find_training_cases
-from KDNetTrainingLib.distillation import new_network, train_student, train_teacher
-from KDNetTrainingLib.run_folder import RunFolder
+from KDNetTrainingLib.data.cache import cached_case
+from KDNetTrainingLib.data.cases import find_training_cases
+from KDNetTrainingLib.systems.distillation import new_network, train_student, train_teacher
+from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import Settings
 
 SETTINGS = Settings(epochs_teacher=3, epochs_student=3, learning_rate=1e-2, width=2, spacing=8.0, crop=(32, 32, 32))
@@ -85,12 +85,12 @@ def test_student_may_start_as_the_teacher(trained, cases, tmp_path):
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from KDNetTrainingLib import trainer
-from KDNetTrainingLib.cache import CachedCase
-from KDNetTrainingLib.distillation import train_student, train_teacher
-from KDNetTrainingLib.run_folder import RunFolder
+from KDNetTrainingLib.training import trainer
+from KDNetTrainingLib.data.cache import CachedCase
+from KDNetTrainingLib.systems.distillation import train_student, train_teacher
+from KDNetTrainingLib.run.run_folder import RunFolder
 import numpy as np
-from engine.test_training_run import SETTINGS
+from training.test_run import SETTINGS
 run, steps = RunFolder(sys.argv[1]), int(sys.argv[2])
 cases = [CachedCase(name, np.load(images, mmap_mode="r"), np.load(classes, mmap_mode="r")) for name, images, classes in zip(*[iter(sys.argv[3:])] * 3)]
 real = trainer._sample

@@ -4,11 +4,11 @@ import torch
 
 from KDNetLib.network import EncoderDecoder
 from KDNetTrainingLib import losses
-from KDNetTrainingLib.cache import CachedCase
-from KDNetTrainingLib.dataset import MODALITIES
-from KDNetTrainingLib.run_folder import RunFolder
+from KDNetTrainingLib.data.cache import CachedCase
+from KDNetTrainingLib.data.cases import MODALITIES
+from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import Settings
-from KDNetTrainingLib.trainer import train
+from KDNetTrainingLib.training.trainer import train
 
 
 def new_network(channels: int, settings: Settings) -> EncoderDecoder:

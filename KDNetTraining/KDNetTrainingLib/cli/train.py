@@ -35,11 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
     from KDNetLib.errors import InputError
 
     keep_freed_memory()
-    from KDNetTrainingLib.cache import cached_case
-    from KDNetTrainingLib.dataset import find_training_cases
-    from KDNetTrainingLib.distillation import train_student, train_teacher
+    from KDNetTrainingLib.data.cache import cached_case
+    from KDNetTrainingLib.data.cases import find_training_cases
+    from KDNetTrainingLib.systems.distillation import train_student, train_teacher
     from KDNetTrainingLib.export import export_student
-    from KDNetTrainingLib.run_folder import RunFolder
+    from KDNetTrainingLib.run.run_folder import RunFolder
 
     given = {name: getattr(arguments, name) for name in _OPTIONS if getattr(arguments, name) is not None}
     settings = replace(PRESETS[arguments.preset], **given)

@@ -1,0 +1,1 @@
+"""The training side of the command ``kdnet``."""

@@ -1,0 +1,1 @@
+"""Finding, checking, preprocessing and augmenting the training cases."""

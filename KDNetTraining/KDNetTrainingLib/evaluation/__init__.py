@@ -1,0 +1,1 @@
+"""Scoring trained networks case by case, and comparing them."""

@@ -1,0 +1,1 @@
+"""Training one system: batches, steps, schedule, checkpoints, interruption."""
