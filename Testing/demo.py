@@ -18,7 +18,7 @@ PICTURE = OUTPUT / "KDNetSampleT1ce.png"
 
 def main():
     """Set up, run ``kdnet segment`` as a user would, draw the picture; raises SetupError where a step fails."""
-    interpreter = environment.prepare(["demo"])
+    interpreter = environment.prepare([])
     OUTPUT.mkdir(exist_ok=True)
     # A leftover of an earlier start must not pass for the result of this one.
     for file in (SEGMENTATION, PICTURE):

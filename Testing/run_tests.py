@@ -12,7 +12,7 @@ import environment
 
 def main(arguments):
     """Set up, run pytest in the checkout, return its exit code; 2 where the machine lacks something."""
-    extras, ignored = ["demo", "test"], ["--ignore=Testing/bench", "--ignore=Testing/bench_tests"]
+    extras, ignored = ["test"], ["--ignore=Testing/bench", "--ignore=Testing/bench_tests"]
     if environment.bench_runs_here():
         missing = environment.missing_debian_packages()
         if missing:

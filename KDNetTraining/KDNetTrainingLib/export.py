@@ -1,15 +1,14 @@
-"""From a finished run to a model file that says honestly what it is."""
+"""From a finished training to a model file that says honestly what it is."""
 
 import json
 from pathlib import Path
 
 from KDNetLib.model_file import save_model
-from KDNetLib.network import EncoderDecoder
-from KDNetLib.preprocessing import Preprocessing
-from KDNetTrainingLib.data.cases import MODALITIES, TrainingCase
-from KDNetTrainingLib.evaluation.scoring import mean_dice, score_cases, write_scores
-from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.evaluation.scoring import mean_dice
+from KDNetTrainingLib.plan import Plan, Training
 from KDNetTrainingLib.settings import Settings
+from KDNetTrainingLib.systems.base import System
+from KDNetTrainingLib.systems.registry import SYSTEMS
 
 _CITATION = (
     "Hu M, Maillard M, Zhang Y, Ciceri T, La Barbera G, Bloch I, Gori P. Knowledge distillation from multi-modal to "
@@ -17,59 +16,69 @@ _CITATION = (
 )
 
 
-def export_student(
-    teacher: EncoderDecoder, student: EncoderDecoder, validation: list[TrainingCase], training_count: int,
-    settings: Settings, run: RunFolder, name: str, data: str, licence: str, command: str,
+def export_model(
+    run_path: Path, plan: Plan, training: Training, system: System, rows: list[dict], teacher_rows: list[dict], trained_on: int, unseen: bool
 ) -> Path:
-    """Score teacher and student on the ``validation`` cases and write RUN/``name``.safetensors with the figures.
+    """Write RUN/models/NAME.safetensors of a trained ``system``; returns its path.
 
-    The cases' scores go to validation-teacher.csv and validation-student.csv. ``data`` says what it was trained on
-    and whom to attribute; ``command`` is what makes the run again.
+    Args:
+        rows: the scores of the system, as :func:`score_cases` gives them; its teacher's are ``teacher_rows``.
+        trained_on: number of training cases.
+        unseen: whether the scored cases had no part in training; else they are those that chose the epoch, which the
+            card then says.
     """
-    preprocessing = Preprocessing("whole-brain", settings.spacing)
-    measured = []
-    for kind, network, modalities in (("teacher", teacher, list(MODALITIES)), ("student", student, [settings.student_modality])):
-        if not validation:
-            break
-        rows = score_cases(network, validation, modalities, preprocessing)
-        write_scores(run.path / f"validation-{kind}.csv", rows)
-        measured.append({
-            "dataset": f"{kind} ({', '.join(modalities)}): {', '.join(case.name for case in validation)}, held out of training",
-            "cases": len(validation),
+    name = model_name(plan, training)
+    settings = plan.settings
+    measured = [
+        {
+            "dataset": f"{who}: {', '.join(row['case'] for row in native)}, {'held out of training' if unseen else 'which also chose the epoch (not independent)'}",
+            "cases": len(native),
             "space": "native grid",
-            "dice": mean_dice(rows),
-            "command": command,
-        })
-    path = run.path / f"{name}.safetensors"
-    save_model(path, student, {
+            "dice": {region: round(value, 4) for region, value in mean_dice(native).items()},
+            "command": plan.command,
+        }
+        for who, found in ((f"this model ({', '.join(system.modalities)})", rows), (f"its teacher ({', '.join(settings.teacher_modalities)})", teacher_rows))
+        if (native := [row for row in found if row["space"] == "native"])
+    ]
+    path = run_path / "models" / f"{name}.safetensors"
+    save_model(path, system.network, {
         "name": name,
-        "title": f"KD-Net student, {settings.student_modality}, {settings.spacing:g} mm",
-        "modalities": [settings.student_modality],
-        "preprocessing": {"preset": preprocessing.preset, "spacing": preprocessing.spacing},
+        "title": f"{SYSTEMS[training.system].title}, {', '.join(system.modalities)}, {settings.spacing:g} mm",
+        "modalities": list(system.modalities),
+        "preprocessing": {"preset": settings.preprocessing, "spacing": settings.spacing},
         "classes": ["background", "NCR", "ED", "ET"],
         "training": {
-            "summary": _summary(settings, training_count),
-            "data": data,
+            "summary": _summary(plan, training, trained_on),
+            "data": plan.data_text or f"{trained_on} cases of the trainer's own folder",
             "procedure": json.dumps(settings.as_dict()),
-            "limits": f"Trained on {training_count} cases only; for research use, never for decisions about a patient.",
+            "limits": f"Trained on {trained_on} cases; for research use, never for decisions about a patient.",
         },
-        "measured": measured[::-1],
-        "licence": licence,
+        "measured": measured,
+        "licence": plan.licence,
         "citation": _CITATION,
     })
     return path
 
 
-def _summary(settings: Settings, training_count: int) -> str:
-    paper = Settings()
-    differences = ""
-    if (settings.imitation, settings.temperature, settings.alpha) != (paper.imitation, paper.temperature, paper.alpha):
-        differences += f" The paper has lambda {paper.imitation:g}, T {paper.temperature:g}, alpha {paper.alpha:g}."
-    if settings.student_from_teacher:
-        differences += " The student started from the teacher's weights, which the paper does not do."
-    return (
-        f"A teacher seeing {', '.join(MODALITIES)} was trained for {settings.epochs_teacher} epochs with the reference (Eq. 4), "
-        f"then a student seeing {settings.student_modality} for {settings.epochs_student} epochs with the complete objective (Eq. 5; "
-        f"lambda {settings.imitation:g}, T {settings.temperature:g}, alpha {settings.alpha:g}), on {training_count} cases, whole brain at "
-        f"{settings.spacing:g} mm, with flips, rotation, scaling, elastic and intensity augmentation.{differences}"
-    )
+def model_name(plan: Plan, training: Training) -> str:
+    """The plan's name, with system and fold where there are several."""
+    parts = [plan.name]
+    if len(plan.exported) > 1 or len(plan.skips) > 1:
+        parts.append(training.label.replace("+", "-"))
+    if training.fold:
+        parts.append(f"fold-{training.fold}")
+    return "-".join(parts)
+
+
+def _summary(plan: Plan, training: Training, trained_on: int) -> str:
+    settings, epochs = plan.settings, plan.epochs(training)
+    if SYSTEMS[training.system].taught:
+        what = (
+            f"A teacher seeing {', '.join(settings.teacher_modalities)} was trained for {plan.epochs(training.teacher)} epochs with the reference "
+            f"(Eq. 4), then a student seeing {settings.student_modality} for {epochs} epochs ({SYSTEMS[training.system].title})"
+        )
+    else:
+        what = f"A network was trained for {epochs} epochs with the reference ({SYSTEMS[training.system].title})"
+    different = settings.differences_from(Settings())
+    listed = "; ".join(f"{name} {own} (paper: {paper})" for name, (paper, own) in different.items())
+    return f"{what}, on {trained_on} cases. " + (f"Different from the paper: {listed}." if listed else "All parameters are the paper's.")

@@ -1,37 +1,121 @@
-"""Every parameter of a training, with its meaning; and the presets."""
+"""Every parameter of a training: its meaning, default and permitted range; and the presets, each a readable file.
 
-from dataclasses import asdict, dataclass
+The defaults are the paper's (Hu et al., MICCAI 2020, section 3); where the paper is silent, the reading is stated in
+the parameter's meaning. Command line and Slicer panel are made from these definitions.
+"""
+
+import json
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+from KDNetLib.errors import InputError
+from KDNetTrainingLib.modalities import MODALITIES
+
+_PRESETS = Path(__file__).parent / "presets"
+
+
+def _number(default, meaning: str, low, high):
+    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
+
+
+def _choice(default: str, meaning: str, *choices: str):
+    return field(default=default, metadata={"meaning": meaning, "choices": choices})
+
+
+def _other(default, meaning: str):
+    return field(default=default, metadata={"meaning": meaning})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was trained with; written into its folder and, in words, into the model file. Defaults are the paper's."""
+    """What a run is trained with. Raises InputError, naming the parameter, where a value is not permitted."""
 
-    epochs_teacher: int = 500
-    epochs_student: int = 500
-    learning_rate: float = 1e-4  #: Adam's; decays as (1 − step / steps)^0.9
-    width: int = 16  #: channels of the network's first level
-    skips: int = 4
-    spacing: float = 2.0  #: mm; the network's isotropic voxel
-    crop: tuple[int, int, int] = (64, 80, 64)  #: sides of a training crop in network voxels
-    imitation: float = 0.75  #: λ of Eq. 5
-    temperature: float = 5.0  #: T of Eq. 1
-    alpha: float = 10.0  #: α of Eq. 5
-    student_modality: str = "t1ce"
-    student_from_teacher: bool = False  #: start the student from the teacher's weights instead of from random ones
-    seed: int = 0
+    preprocessing: str = _choice("paper", "part of the scan: paper (central 128 mm cube) or whole-brain", "paper", "whole-brain")
+    spacing: float = _number(2.0, "side of the network's voxel in mm", 0.5, 8.0)
+    crop: tuple = _other((64, 64, 64), "sides of a training sample in network voxels, multiples of 16")
+    augmentation: str = _choice("paper", "paper: random flips; strong: also rotation, scaling, elastic and intensity changes", "paper", "strong")
+    epochs: int = _number(500, "passes over the training cases", 1, 100000)
+    epochs_teacher: int = _number(0, "passes for the teacher; 0: as many as the others", 0, 100000)
+    batch_size: int = _number(1, "cases per step and process; the paper does not say", 1, 64)
+    learning_rate: float = _number(1e-4, "Adam's step size at the beginning", 1e-7, 1.0)
+    weight_decay: float = _number(0.0, "Adam's weight decay", 0.0, 1.0)
+    schedule: str = _choice("plateau", "learning rate: plateau (times FACTOR after PATIENCE epochs without a lower validation loss) or polynomial decay", "plateau", "polynomial")
+    patience: int = _number(50, "epochs without a lower validation loss before the learning rate falls", 1, 100000)
+    factor: float = _number(0.2, "what the learning rate is multiplied with then", 0.01, 0.99)
+    imitation: float = _number(0.75, "lambda of Eq. 5: weight of the teacher's soft labels against the reference", 0.0, 1.0)
+    temperature: float = _number(5.0, "T of Eq. 1: how much the teacher's output is softened", 0.1, 100.0)
+    alpha: float = _number(10.0, "alpha of Eq. 5: weight of the bottlenecks' divergence", 0.0, 1000.0)
+    distillation_mask: str = _choice("none", "voxels that the teacher teaches: none (all, as the paper), foreground, or reliable (where it is right and surer)", "none", "foreground", "reliable")
+    student_modality: str = _choice("t1ce", "the one modality of student and baseline", *MODALITIES)
+    teacher_modalities: tuple = _other(MODALITIES, "the modalities of the teacher")
+    student_from_teacher: bool = _other(False, "start the student from the teacher's weights instead of from random ones")
+    width: int = _number(16, "channels of the network's first level", 1, 64)
+    skips: int = _number(4, "skip connections, counted from the deepest level", 0, 4)
+    inner_validation: float = _number(0.2, "share of the training cases kept for the schedule and for choosing the epoch", 0.0, 0.5)
+    folds: int = _number(0, "folds of the cross-validation; 0: one training on all cases", 0, 20)
+    seed: int = _number(0, "decides folds, weights, order and augmentation", 0, 2**31 - 1)
+    precision: str = _choice("auto", "auto: bfloat16 on GPUs that have it, else float32", "auto", "float32", "bfloat16")
+    deterministic: bool = _other(False, "only algorithms that give the same on every run of a GPU too; slower")
+
+    def __post_init__(self):
+        for name in ("crop", "teacher_modalities"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for parameter in fields(self):
+            _check(parameter, getattr(self, parameter.name))
+        if len(self.crop) != 3 or any(type(side) is not int or side < 32 or side % 16 for side in self.crop):
+            raise InputError(f"crop must be three multiples of 16, at least 32, not {self.crop}.")
+        if not self.teacher_modalities or len(set(self.teacher_modalities)) < len(self.teacher_modalities) or set(self.teacher_modalities) - set(MODALITIES):
+            raise InputError(f"teacher_modalities must be different ones of {', '.join(MODALITIES)}, not {self.teacher_modalities}.")
+        if self.folds == 1:
+            raise InputError("folds must be 0 (one training on all cases) or at least 2, not 1.")
+        if self.student_from_teacher and self.student_modality not in self.teacher_modalities:
+            raise InputError(f"student_from_teacher needs a teacher that sees {self.student_modality} too.")
+        if self.schedule == "plateau" and not self.inner_validation:
+            raise InputError("The plateau schedule needs validation cases; give inner_validation or take the polynomial schedule.")
 
     def as_dict(self) -> dict:
-        return asdict(self)
+        """Plain values, as JSON keeps them."""
+        return json.loads(json.dumps(asdict(self)))
+
+    def differences_from(self, other: "Settings") -> dict[str, tuple]:
+        """What is not the same, by name: (other's value, own value)."""
+        theirs, own = other.as_dict(), self.as_dict()
+        return {name: (theirs[name], own[name]) for name in own if own[name] != theirs[name]}
 
 
-#: The student that ships: the paper's procedure over whole brains at 2 mm, with a schedule that two CPU cores finish.
-#: Three things differ from the paper, all for the short schedule. The warm start from the teacher stands in for epochs
-#: that are lacking. With T = 5 the soft targets of so young a teacher leave 0.1 of every class on all of the background,
-#: and with α = 10 the bottleneck's gradient is ten times that of the rest: after 10 epochs L_GT had not fallen at all.
-FIRST_STUDENT = Settings(
-    epochs_teacher=40, epochs_student=54, learning_rate=1e-3, imitation=0.5, temperature=2.0, alpha=1.0, student_from_teacher=True
-)
+_KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
 
-#: What ``kdnet train --preset`` takes.
-PRESETS = {"first-student": FIRST_STUDENT}
+
+def _check(parameter: Field, value) -> None:
+    kind, facts = type(parameter.default), parameter.metadata
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise InputError(f"{parameter.name} must be {_KINDS[kind]}, not {value!r}.")
+    if "choices" in facts and value not in facts["choices"]:
+        raise InputError(f"{parameter.name} must be one of {', '.join(facts['choices'])}, not {value!r}.")
+    if "low" in facts and not facts["low"] <= value <= facts["high"]:
+        raise InputError(f"{parameter.name} must be from {facts['low']:g} to {facts['high']:g}, not {value:g}.")
+
+
+def settings_from(values: dict, base: Settings | None = None) -> Settings:
+    """``base`` (default: the paper's settings) with ``values`` in place; raises InputError for a name that is none."""
+    known = {parameter.name for parameter in fields(Settings)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise InputError(f"There is no parameter {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
+    return replace(base or Settings(), **values)
+
+
+def preset_names() -> list[str]:
+    """The presets that exist, the paper's first."""
+    names = sorted(path.stem for path in _PRESETS.glob("*.json"))
+    return sorted(names, key=lambda name: name != "paper")
+
+
+def preset(name: str) -> Settings:
+    """The settings called ``name``. Raises InputError where there is no such preset."""
+    path = _PRESETS / f"{name}.json"
+    if name not in preset_names():
+        raise InputError(f"There is no preset {name}; choose one of {', '.join(preset_names())}.")
+    return settings_from(json.loads(path.read_text(encoding="utf-8"))["settings"])

@@ -36,20 +36,20 @@ def prepared(folder, monkeypatch):
 
 
 def test_second_start_installs_nothing_and_an_extra_is_added_to_what_is_there(prepared):
-    interpreter = environment.prepare(["demo"])
+    interpreter = environment.prepare(["test"])
     assert interpreter.is_file() and len(prepared) == 2  # torch, then KDNet
-    assert environment.prepare(["demo"]) == interpreter and len(prepared) == 2
+    assert environment.prepare(["test"]) == interpreter and len(prepared) == 2
+    environment.prepare(["bench"])
+    assert prepared[-1][2].endswith("[bench,test]")
     environment.prepare(["test"])
-    assert prepared[-1][2].endswith("[demo,test]")
-    environment.prepare(["demo"])
     assert len(prepared) == 4
 
 
 def test_a_change_of_the_requirements_installs_again(prepared):
-    environment.prepare(["demo"])
+    environment.prepare(["test"])
     stamp = environment.ENVIRONMENT / "kdnet-installed.json"
-    stamp.write_text(json.dumps({"fingerprint": "of another pyproject.toml", "extras": ["demo"]}), encoding="utf-8")
-    environment.prepare(["demo"])
+    stamp.write_text(json.dumps({"fingerprint": "of another pyproject.toml", "extras": ["test"]}), encoding="utf-8")
+    environment.prepare(["test"])
     assert len(prepared) == 4
 
 
@@ -57,7 +57,7 @@ def test_a_broken_environment_is_made_anew(prepared, tmp_path, monkeypatch):
     broken = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(broken)], check=True)
     monkeypatch.setattr(environment, "ENVIRONMENT", broken)
-    interpreter = environment.prepare(["demo"])
+    interpreter = environment.prepare(["test"])
     assert subprocess.run([str(interpreter), "-m", "pip", "--version"], capture_output=True).returncode == 0
 
 

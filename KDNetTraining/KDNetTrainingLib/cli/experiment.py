@@ -1,0 +1,34 @@
+"""``kdnet experiment``: several systems under the same data, folds and measures, and a table that compares them."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from KDNetTrainingLib.cli import running
+from KDNetTrainingLib.cli.parameters import add_parameters, given_parameters, options_of
+
+
+def add_parser(subparsers) -> None:
+    """Add the subcommand to ``kdnet``."""
+    parser = subparsers.add_parser(
+        "experiment",
+        help="train several systems under the same folds and compare them in a table",
+        description="Carry out an experiment file (systems, skips, preset, settings): train every system in every fold, score it, and "
+        "write the table beside the paper's. The same command goes on where it ended.",
+    )
+    parser.add_argument("file", type=Path, help="experiment file (JSON), or the name of one that comes along, such as table2")
+    parser.add_argument("data", type=Path, help="folder that holds the BraTS cases")
+    parser.add_argument("run", type=Path, help="folder of the run")
+    running.add_device(parser)
+    add_parameters(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry the experiment out; returns 0."""
+    from KDNetTrainingLib.plan import read_experiment
+
+    bundled = Path(__file__).parent.parent / "experiments" / f"{arguments.file}.json"
+    given = given_parameters(arguments)
+    command = shlex.join(["kdnet", "experiment", str(arguments.file), "DATA", "RUN", *options_of(given)])
+    plan = read_experiment(bundled if bundled.exists() else arguments.file, command, given)
+    return running.start(plan, arguments.data, arguments.run, arguments.device)

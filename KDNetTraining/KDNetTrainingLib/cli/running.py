@@ -1,0 +1,63 @@
+"""What ``train``, ``experiment`` and ``resume`` have in common: carrying out a plan while a line shows how far it is."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--device``."""
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps ...")
+
+
+def start(plan, data: Path, run_path: Path, device: str) -> int:
+    """Begin ``plan`` in ``run_path``, or go on with it there; returns 0.
+
+    Raises InputError where the folder holds another run.
+    """
+    from KDNetTrainingLib.run.run_folder import RunFolder
+
+    run = RunFolder(run_path)
+    facts = plan.as_dict()
+    settings = facts.pop("settings")
+    command = facts.pop("command")
+    run.record("run", facts)
+    run.record("settings", settings, may_grow=("epochs", "epochs_teacher"))
+    run.write("origin", {"data": str(data.resolve()), "command": command})
+    return _carry_out(plan, data, run_path, device)
+
+
+def resume(run_path: Path, data: Path | None, device: str) -> int:
+    """Go on with the run in ``run_path`` with the cases under ``data`` (default: where they were); returns 0.
+
+    Raises InputError where there is no run.
+    """
+    from KDNetLib.errors import InputError
+    from KDNetTrainingLib.plan import plan_from
+    from KDNetTrainingLib.run.run_folder import RunFolder
+
+    if not (run_path / "run.json").exists():
+        raise InputError(f"{run_path} holds no run; begin one with kdnet train or kdnet experiment.")
+    run = RunFolder(run_path)
+    origin = run.read("origin")
+    plan = plan_from({**run.read("run"), "settings": run.read("settings"), "command": origin["command"]})
+    return _carry_out(plan, data or Path(origin["data"]), run_path, device)
+
+
+def _carry_out(plan, data: Path, run_path: Path, device: str) -> int:
+    from KDNetLib.allocator import keep_freed_memory
+
+    keep_freed_memory()  # before torch allocates: page faults cost a third of the time otherwise
+    from KDNetTrainingLib.errors import Stopped
+    from KDNetTrainingLib.experiment import run_plan
+
+    display = _Display(sys.stderr)
+    try:
+        run_plan(plan, data, run_path, device, display)
+    except Stopped as stop:
+        raise Stopped(f"{stop} Go on with: kdnet resume {shlex.quote(str(run_path))}") from stop
+    finally:
+        display.close()
+    print(f"The run is finished; see {run_path / 'README.md'}.")
+    return 0

@@ -1,0 +1,207 @@
+"""Carrying out a plan: data, folds, every training in turn, scores, model files and report; again and again until done."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from KDNetLib.device import choose_device
+from KDNetLib.errors import InputError, KDNetError
+from KDNetLib.network import EncoderDecoder
+from KDNetLib.preprocessing import Preprocessing
+from KDNetTrainingLib.data.cache import CachedCase, build_cache
+from KDNetTrainingLib.data.cases import TrainingCase, find_training_cases
+from KDNetTrainingLib.data.folds import inner_split, make_folds
+from KDNetTrainingLib.errors import Stopped, TrainingError
+from KDNetTrainingLib.evaluation.report import write_report
+from KDNetTrainingLib.evaluation.results import read_scores, write_scores
+from KDNetTrainingLib.evaluation.scoring import mean_dice, score_cases
+from KDNetTrainingLib.export import export_model
+from KDNetTrainingLib.plan import Plan, Training
+from KDNetTrainingLib.run.environment import environment
+from KDNetTrainingLib.run.lock import locked
+from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.systems.base import System
+from KDNetTrainingLib.systems.registry import SYSTEMS
+from KDNetTrainingLib.training.batches import Batches
+from KDNetTrainingLib.training.checkpoints import Checkpoints
+from KDNetTrainingLib.training.distributed import World, world
+from KDNetTrainingLib.training.interruption import Interruption, interruption
+from KDNetTrainingLib.training.trainer import Trainer
+
+#: How much longer a step with a teacher takes than one without (measured, ../shared/facts/performance.md: 1.4 to 1.05).
+_TAUGHT_COST = 1.33
+
+
+def run_plan(plan: Plan, data: Path, run_path: Path, device: str, listener: Callable[[dict], None]) -> None:
+    """Carry out ``plan`` on the cases under ``data``; what an earlier process has done in ``run_path`` is not done again.
+
+    Args:
+        device: a name that ``choose_device`` takes.
+        listener: called with every event as it is written to events.jsonl.
+    Raises:
+        Stopped: a signal or ``kdnet stop`` asked for the end; all is saved.
+        InputError: data, plan and run folder do not fit together, or another process works in the folder.
+        TrainingError: the training cannot go on; what was saved before is intact.
+    """
+    run = RunFolder(run_path)
+    with ExitStack() as stack:
+        processes = stack.enter_context(world(choose_device(device)))
+        if processes.leads:
+            stack.enter_context(locked(run.path / "lock"))
+            run.clear_stop()
+        processes.wait()
+        torch.use_deterministic_algorithms(plan.settings.deterministic, warn_only=True)
+        _Experiment(plan, Path(data), run, processes, listener).run()
+
+
+class _Experiment:
+    def __init__(self, plan: Plan, data: Path, run: RunFolder, processes: World, listener):
+        self._plan, self._data, self._run, self._world, self._listener = plan, data, run, processes, listener
+        self._trainings = plan.trainings()
+
+    def run(self) -> None:
+        try:
+            with interruption(self._run) as stop:
+                self._carry_out(stop)
+        except Stopped as error:
+            self._report(kind="run", what="stopped", message=str(error))
+            raise
+        except KDNetError as error:
+            self._report(kind="run", what="failed", message=str(error))
+            raise
+        except OSError as error:
+            message = f"{error.filename or self._run.path} cannot be read or written ({error.strerror}); put that right and resume: the last checkpoint is intact."
+            raise TrainingError(message) from error
+        except BaseException as error:
+            self._report(kind="run", what="failed", message=f"{type(error).__name__}: {error}")
+            raise
+
+    def _carry_out(self, stop: Interruption) -> None:
+        cases, cached = self._prepare(stop)
+        teacher_of: dict[str, EncoderDecoder] = {}
+        for place, training in enumerate(self._trainings):
+            if stop.reason:
+                raise Stopped(f"Stopped ({stop.reason}) before {training.key}; everything is saved.")
+            self._current, self._later = training, self._trainings[place + 1 :]
+            self._train(training, cases, cached, teacher_of, stop)
+        if self._world.leads:
+            write_report(self._run.path, self._trainings)
+        self._report(kind="run", what="finished", message="")
+
+    def _prepare(self, stop: Interruption) -> tuple[dict[str, TrainingCase], dict[str, CachedCase]]:
+        """Cases and their cached arrays by name; writes data.json, folds.json and environment.json."""
+        found, left_out = find_training_cases(self._data)
+
+        def progress(done: int, total: int, name: str) -> None:
+            self._report(kind="prepare", done=done, total=total, name=name)
+            if stop.reason:
+                raise Stopped(f"Stopped ({stop.reason}) while preparing the cases; {done} of {total} are done.")
+
+        preprocessing = self._preprocessing()
+        if not self._world.leads:
+            self._world.wait()  # the first process writes the cache, the others find it
+        cached, bad, hashes = build_cache(found, self._run.path / "cache", preprocessing, progress)
+        if self._world.leads:
+            self._world.wait()
+        left_out |= bad
+        cases = {case.name: case for case in found if case.name not in left_out}
+        self._folds = self._make_folds(cases)
+        if self._world.leads:
+            self._run.record("data", {"cases": {name: hashes[name] for name in cases}, "left_out": left_out})
+            self._run.record("folds", {"folds": self._folds} if self._plan.settings.folds else {"test": self._folds[0]})
+            self._run.write("environment", environment())
+        for name, reason in left_out.items():
+            self._report(kind="warning", message=f"{name} is left out: {reason}")
+        resumed = any((self._run.path / training.key).exists() for training in self._trainings)
+        epochs = [self._plan.epochs(training) for training in self._trainings]
+        self._report(kind="run", what="resume" if resumed else "begin", trainings=[training.key for training in self._trainings], epochs=epochs)
+        return cases, {case.name: case for case in cached}
+
+    def _make_folds(self, cases: dict[str, TrainingCase]) -> list[list[str]]:
+        """Names of the test cases of every fold; without folds one list of the plan's test cases."""
+        plan = self._plan
+        if plan.settings.folds:
+            return make_folds(list(cases.values()), plan.settings.folds, plan.settings.seed)
+        unknown = sorted(set(plan.test) - set(cases))
+        if unknown:
+            raise InputError(f"{self._data} holds no complete case {', '.join(unknown)}; correct the test cases.")
+        if len(cases) == len(plan.test):
+            raise InputError("All cases are kept for testing; leave some for training.")
+        return [sorted(plan.test)]
+
+    def _split(self, training: Training, cases: dict[str, TrainingCase]) -> tuple[list[str], list[str], list[str]]:
+        """Names of the cases to train on, to choose the epoch by, and to test on."""
+        test = self._folds[max(0, training.fold - 1)]
+        tested_patients = {cases[name].patient for name in test}
+        rest = [case for case in cases.values() if case.patient not in tested_patients]
+        inner = inner_split(rest, self._plan.settings.inner_validation, self._plan.settings.seed)
+        return tuple([case.name for case in part] for part in inner) + (test,)
+
+    def _train(self, training: Training, cases, cached, teacher_of, stop: Interruption) -> None:
+        plan = self._plan
+        settings = replace(plan.settings, skips=training.skips)
+        train, validation, test = self._split(training, cases)
+        folder = self._run.folder(training.key)
+        scores = folder / "scores.csv"
+        checkpoints = Checkpoints(folder, lambda message: self._report(kind="warning", training=training.key, message=message))
+        system = self._make(training, settings, teacher_of)
+        epochs = plan.epochs(training)
+        state = checkpoints.load(torch.device("cpu"))
+        trained = state["epoch"] if state else 0
+        if trained < epochs or not scores.exists() or training.system == "teacher":
+            self._steps = Batches([cached[name] for name in train], settings, self._world).steps
+            self._report(
+                kind="training", training=training.key, fold=training.fold, system=training.label, epochs=epochs, cases=len(train),
+                validation=len(validation), from_epoch=trained,
+            )
+            system = Trainer(
+                system, [cached[name] for name in train], [cached[name] for name in validation], epochs, settings, checkpoints, self._world,
+                lambda **what: self._report(training=training.key, **what), stop,
+            ).run()
+        if training.system == "teacher":
+            teacher_of[training.key] = system.network
+        if self._world.leads and (trained < epochs or not scores.exists()):
+            self._score(training, settings, system, [cases[name] for name in test or validation], scores, len(train), bool(test))
+        self._world.wait()
+
+    def _make(self, training: Training, settings, teacher_of) -> System:
+        entry = SYSTEMS[training.system]
+        return entry.make(settings, teacher_of[training.teacher.key] if entry.taught else None)
+
+    def _score(self, training: Training, settings, system: System, tested, scores: Path, trained_on: int, unseen: bool) -> None:
+        rows = score_cases([system.network], tested, list(system.modalities), self._preprocessing(), self._world.device)
+        for row in rows:
+            row.update(system=training.label, fold=training.fold)
+        if rows:
+            means = {space: mean_dice([row for row in rows if row["space"] == space]) for space in ("native", "crop")}
+            self._report(kind="scores", training=training.key, cases=len(tested), **means)
+        if training.system in self._plan.exported:
+            teacher_scores = self._run.path / training.teacher.key / "scores.csv"
+            teacher_rows = read_scores(teacher_scores) if SYSTEMS[training.system].taught and teacher_scores.exists() else []
+            path = export_model(self._run.path, self._plan, training, system, rows, teacher_rows, trained_on, unseen)
+            self._report(kind="exported", training=training.key, path=str(path))
+        write_scores(scores, rows)
+
+    def _preprocessing(self) -> Preprocessing:
+        return Preprocessing(self._plan.settings.preprocessing, self._plan.settings.spacing)
+
+    def _report(self, **what) -> None:
+        if not self._world.leads:
+            return
+        if "left" in what:
+            what["left_run"] = what["left"] + round(self._seconds_of_later(what))
+        self._run.event(**what)
+        self._listener(what)
+
+    def _seconds_of_later(self, event: dict) -> float:
+        """Seconds that the trainings after this one will take, by the speed of this one."""
+        per_step = event["seconds_per_step"] if "seconds_per_step" in event else event["seconds"] / self._steps
+        own = _cost(self._current)
+        return sum(per_step * self._steps * self._plan.epochs(later) * _cost(later) / own for later in self._later)
+
+
+def _cost(training: Training) -> float:
+    return _TAUGHT_COST if SYSTEMS[training.system].taught else 1.0

@@ -1,0 +1,55 @@
+"""What a method must supply to be trained, scored and exported like every other."""
+
+from abc import abstractmethod
+
+import torch
+from torch import nn
+
+from KDNetLib.network import EncoderDecoder
+from KDNetTrainingLib.modalities import MODALITIES
+from KDNetTrainingLib.settings import Settings
+
+
+class System(nn.Module):
+    """One method under training: a module whose forward pass gives the loss.
+
+    A new method is one subclass in one file and one line in ``systems/registry.py``. It sets ``network``, what is
+    scored and exported, and ``modalities``, what that network sees; and it defines :meth:`losses`. Everything else
+    (data, folds, schedule, checkpoints, several GPUs, figures) is the trainer's.
+    """
+
+    network: EncoderDecoder
+    modalities: tuple[str, ...]
+
+    def forward(self, images: torch.Tensor, classes: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The loss to minimise as ``loss``, then its terms by name (all 0-dimensional), for the trainer.
+
+        A forward pass, not a method of another name, because DistributedDataParallel averages the gradients of what
+        runs in ``forward``. Every loss must be a mean over samples, so that the average over processes is the loss of
+        the whole batch.
+        """
+        return self.losses(images, classes)[0]
+
+    @abstractmethod
+    def losses(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Losses (``loss`` and its terms) and the logits (B, classes, D, H, W) of ``network``.
+
+        Args:
+            images: (B, 4, D, H, W) float32, z-scored, in the order of MODALITIES.
+            classes: (B, D, H, W) int64 reference.
+        """
+
+    def seen(self, images: torch.Tensor) -> torch.Tensor:
+        """The channels of ``images`` (B, 4, D, H, W) that ``network`` sees."""
+        return channels(images, self.modalities)
+
+
+def channels(images: torch.Tensor, modalities: tuple[str, ...]) -> torch.Tensor:
+    """The channels of ``images`` (B, 4, D, H, W; in the order of MODALITIES) that hold ``modalities``, in their order."""
+    return images[:, [MODALITIES.index(modality) for modality in modalities]]
+
+
+def new_network(modalities: tuple[str, ...], settings: Settings) -> EncoderDecoder:
+    """A network over ``modalities`` with random weights that depend on the settings' seed alone."""
+    torch.manual_seed(settings.seed)
+    return EncoderDecoder(len(modalities), width=settings.width, skips=settings.skips)

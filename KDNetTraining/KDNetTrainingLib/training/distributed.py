@@ -1,0 +1,62 @@
+"""Several processes as one: what ``torchrun`` starts works on one training, each on its part of every batch."""
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of a training: this one's ``rank`` among ``size``, and the ``device`` it works on."""
+
+    device: torch.device
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the run folder."""
+        return self.rank == 0
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """``module`` so that its gradients are averaged over the processes."""
+        return DistributedDataParallel(module) if self.size > 1 else module
+
+    def sums(self, values: list[float]) -> list[float]:
+        """Element by element the sum over the processes; every process must call it."""
+        if self.size == 1:
+            return values
+        tensor = torch.tensor(values, dtype=torch.float64, device=self._device_of_messages())
+        distributed.all_reduce(tensor)
+        return tensor.tolist()
+
+    def wait(self) -> None:
+        """Wait until every process has come here."""
+        self.sums([0.0])
+
+    def _device_of_messages(self) -> torch.device:
+        return self.device if self.device.type == "cuda" else torch.device("cpu")
+
+
+@contextmanager
+def world(device: torch.device):
+    """The :class:`World` that ``torchrun`` set up (its environment variables), or this process alone.
+
+    With CUDA each process takes the GPU of its local rank (backend nccl); otherwise the backend is gloo.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World(device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(device, distributed.get_rank(), size)
+    finally:
+        distributed.destroy_process_group()

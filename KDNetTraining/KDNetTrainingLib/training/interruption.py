@@ -1,0 +1,38 @@
+"""Ending a training early without losing anything: Ctrl-C, SIGTERM, and the stop request of ``kdnet stop``."""
+
+import signal
+import threading
+from contextlib import contextmanager
+
+from KDNetTrainingLib.run.run_folder import RunFolder
+
+
+class Interruption:
+    """Whether the training should end after the step it is in."""
+
+    def __init__(self, run: RunFolder):
+        self._run = run
+        self._signal: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """What asked for the end (a signal's name, or ``kdnet stop``), or None."""
+        return self._signal or ("kdnet stop" if self._run.stop_requested else None)
+
+    def _on_signal(self, number, frame) -> None:
+        if self._signal:  # whoever presses Ctrl-C twice does not want to wait for the step
+            raise KeyboardInterrupt
+        self._signal = signal.Signals(number).name
+
+
+@contextmanager
+def interruption(run: RunFolder):
+    """Listen to SIGINT and SIGTERM (in the main thread, where alone Python allows it) while in the context."""
+    listener = Interruption(run)
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, listener._on_signal) for number in numbers}
+    try:
+        yield listener
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
