@@ -1,0 +1,62 @@
+"""Doing one thing to many cases in several processes, which end with this one however it ends."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+import torch
+
+from KDNetLib.allocator import keep_freed_memory
+from KDNetLib.errors import DeviceError
+from KDNetTrainingLib.data.cases import TrainingCase
+
+#: A process needs two seconds to start, in which another one reads this many bytes of compressed images.
+_BYTES_WORTH_A_PROCESS = 20_000_000
+#: Preparing one case takes up to a gigabyte.
+_MOST_PROCESSES = 8
+
+
+def in_processes(function: Callable, tasks: list[tuple], workers: int) -> Iterator[tuple[int, object]]:
+    """Yield (place in ``tasks``, ``function(*task)``) as they are done. One worker means this process itself.
+
+    ``function`` belongs to a module and what it takes and returns can be pickled, since the processes start anew (spawn).
+    What it raises is raised here. Raises DeviceError where a process was killed, usually for want of memory.
+    """
+    if workers == 1:
+        for place, task in enumerate(tasks):
+            yield place, function(*task)
+        return
+    executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
+    try:
+        futures = {executor.submit(function, *task): place for place, task in enumerate(tasks)}
+        for future in as_completed(futures):
+            yield futures.pop(future), future.result()
+    except BrokenProcessPool as error:
+        raise DeviceError(
+            f"One of the {workers} processes that read the cases was killed, most likely for want of memory; close other programs and start again."
+        ) from error
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def workers_for(cases: list[TrainingCase]) -> int:
+    """How many processes are worth starting for ``cases``: at most one per core."""
+    size = sum(path.stat().st_size for case in cases for path in case.files if path.exists())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, _MOST_PROCESSES, len(cases), size // _BYTES_WORTH_A_PROCESS))
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()  # a killed parent leaves the others waiting for work for ever
+    os._exit(1)
