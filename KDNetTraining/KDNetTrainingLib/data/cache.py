@@ -160,7 +160,7 @@ def _build(case: TrainingCase, place: Path, preprocessing: Preprocessing) -> str
     try:
         images, classes = _preprocess(case, preprocessing)
         hashes = {"/".join(path.parts[-2:]): _digest_of_file(path) for path in case.files}
-    except InputError as error:
+    except (InputError, OSError) as error:  # OSError: a file vanished, or its disk fails
         return str(error).rstrip(".")
     shutil.rmtree(place.parent, ignore_errors=True)
     with replacing(place) as partial:

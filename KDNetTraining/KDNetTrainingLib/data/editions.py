@@ -1,7 +1,19 @@
-"""The editions of BraTS, told by how a case is named: numbering of the labels and who the patient is."""
+"""What the naming of BraTS files and cases says: modality, case, edition with its numbering of the labels, patient."""
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
+
+from KDNetTrainingLib.modalities import MODALITIES
+
+#: From 2023 on BraTS names the same modalities t1n, t1c, t2w and t2f.
+_SINCE_2023 = {"t1n": "t1", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}
+_FILE = re.compile(rf"(?P<case>.+)[_-](?P<what>{'|'.join((*MODALITIES, *_SINCE_2023, 'seg'))})\.nii(\.gz)?", re.IGNORECASE)
+#: The Decathlon gives image and label one name, in the folders imagesTr and labelsTr, and packs the modalities.
+_DECATHLON_FILE = re.compile(r"(?P<case>BRATS_\d{3})\.nii(\.gz)?", re.IGNORECASE)
+_DECATHLON_FOLDERS = {"imagestr": "all", "imagests": "all", "labelstr": "seg"}
+#: Place of each modality in the Decathlon's 4-D images.
+DECATHLON_VOLUMES = {"flair": 0, "t1": 1, "t1ce": 2, "t2": 3}
 
 
 @dataclass(frozen=True)
@@ -22,7 +34,7 @@ def _edition(name: str, pattern: str, convention: str | None) -> Edition:
 
 #: The first that matches counts. 2018 and 2019 share patients, and so do 2021 and 2023 (BraTS2021_00410 is
 #: BraTS-GLI-00410-000). The post-treatment scans of 2024 are numbered from 100 on; 4 is the resection cavity there, and
-#: should a 2023 name hold a 4, it is that too.
+#: should a scan named as in 2023 hold a 4, it is that too.
 EDITIONS = (
     _edition("BraTS 2017", r"brats17_(?P<patient>.+)_\d+", "1/2/4"),
     _edition("BraTS 2018", r"brats18_(?P<patient>.+)_\d+", "1/2/4"),
@@ -37,9 +49,16 @@ EDITIONS = (
 
 
 def edition_of(case: str) -> tuple[Edition, str]:
-    """The edition that the case's name belongs to, and the patient in it."""
-    for edition in EDITIONS:
-        match = edition.pattern.fullmatch(case)
-        if match:
-            return edition, match["patient"]
-    raise ValueError("a case has a name")
+    """The edition that the case's name (not empty) belongs to, and the patient in it."""
+    matches = ((edition, edition.pattern.fullmatch(case)) for edition in EDITIONS)
+    return next((edition, match["patient"]) for edition, match in matches if match)
+
+
+def role_of(path: Path) -> tuple[str, str] | None:
+    """Case and modality (or "seg") that a file's name says, "all" for the Decathlon's 4-D images; None for other files."""
+    match = _FILE.fullmatch(path.name)
+    if match:
+        what = match["what"].lower()
+        return match["case"], _SINCE_2023.get(what, what)
+    match, what = _DECATHLON_FILE.fullmatch(path.name), _DECATHLON_FOLDERS.get(path.parent.name.lower())
+    return (match["case"], what) if match and what else None
