@@ -1,0 +1,180 @@
+"""Whole runs from a generated BraTS folder: cross-validation, killed and resumed, stopped, refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from KDNetLib.errors import InputError
+from KDNetLib.model_file import load_model
+from KDNetTrainingLib.cli import running
+from KDNetTrainingLib.errors import Stopped
+from KDNetTrainingLib.experiment import run_plan
+from KDNetTrainingLib.plan import Plan
+from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.settings import settings_from
+from training.generated_cases import write_case
+
+TINY = settings_from({
+    "crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 2, "learning_rate": 0.01, "schedule": "polynomial", "inner_validation": 0.3,
+})
+PLAN = Plan(("teacher", "gt+kl+kd"), TINY, "kdnet train DATA RUN", test=("BraTS2021_00004",), exported=("gt+kl+kd",), name="tiny")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for index in range(5):
+        write_case(folder, f"BraTS2021_{index:05}", seed=index)
+    return folder
+
+
+def events_of(run):
+    return list(RunFolder(run).events())
+
+
+def model_of(run, name="tiny"):
+    return load_model(run / "models" / f"{name}.safetensors")
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    run = tmp_path_factory.mktemp("run") / "run"
+    told = []
+    running.start(PLAN, data, run, "cpu")
+    return run, told
+
+
+def test_a_run_explains_itself(finished, data):
+    run, _ = finished
+    names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "cache" not in path.parts}
+    assert {"run.json", "settings.json", "origin.json", "data.json", "folds.json", "environment.json", "events.jsonl", "README.md", "results.csv",
+            "table.md", "models/tiny.safetensors"} <= names
+    for training in ("all/teacher", "all/gt+kl+kd"):
+        assert {f"{training}/{name}" for name in ("last.pt", "previous.pt", "best.pt", "scores.csv", "curves.png")} <= names
+    assert not [name for name in names if Path(name).name.startswith(".")]
+    listed = json.loads((run / "data.json").read_text())
+    assert len(listed["cases"]) == 5 and all(len(files) == 5 for files in listed["cases"].values())
+    kinds = [event["kind"] for event in events_of(run)]
+    assert kinds.count("epoch") == 4 and kinds.count("training") == 2 and kinds[-1] == "run"
+
+
+def test_the_model_file_is_what_segments_and_says_what_it_is(finished):
+    run, _ = finished
+    model = model_of(run)
+    assert model.manifest["modalities"] == ["t1ce"] and model.manifest["preprocessing"] == {"preset": "paper", "spacing": 4.0}
+    own, teachers = model.manifest["measured"]
+    assert own["cases"] == 1 and "BraTS2021_00004, held out of training" in own["dataset"] and "its teacher" in teachers["dataset"]
+    scores = (run / "all/gt+kl+kd/scores.csv").read_text()
+    assert "BraTS2021_00004" in scores and "BraTS2021_00001" not in scores
+    assert "epochs 2 (paper: 500)" in model.manifest["training"]["summary"]
+
+
+def test_the_same_command_again_does_nothing_anew(finished, data):
+    run, _ = finished
+    before = (run / "all/teacher/last.pt").stat().st_mtime_ns, len([e for e in events_of(run) if e["kind"] == "epoch"])
+    running.start(PLAN, data, run, "cpu")
+    running.resume(run, None, "cpu")
+    assert ((run / "all/teacher/last.pt").stat().st_mtime_ns, len([e for e in events_of(run) if e["kind"] == "epoch"])) == before
+
+
+def test_another_plan_or_other_data_in_the_same_folder_are_refused(finished, data, tmp_path):
+    run, _ = finished
+    with pytest.raises(InputError, match="other settings"):
+        running.start(replace(PLAN, settings=replace(TINY, seed=3)), data, run, "cpu")
+    with pytest.raises(InputError, match="other run"):
+        running.start(replace(PLAN, test=()), data, run, "cpu")
+    for index in range(5):
+        write_case(tmp_path, f"BraTS2021_{index:05}", seed=index + 50)
+    with pytest.raises(InputError, match="BraTS2021_00000"):
+        running.resume(run, tmp_path, "cpu")
+
+
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+import KDNetTrainingLib.training.batches as batches
+from KDNetTrainingLib.cli import running
+from training.test_experiment import PLAN
+signal_number, samples = int(sys.argv[3]), int(sys.argv[4])
+real = batches.Batches._sample
+def dying(self, *arguments):
+    global samples
+    samples -= 1
+    if samples == 0:
+        os.kill(os.getpid(), signal_number)
+    return real(self, *arguments)
+batches.Batches._sample = dying
+try:
+    sys.exit(running.start(PLAN, Path(sys.argv[1]), Path(sys.argv[2]), "cpu"))
+except Exception as error:
+    print(type(error).__name__, error)
+    sys.exit(3)
+"""
+
+
+def started(data, run, number, samples):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run([sys.executable, "-c", PROGRAM, str(data), str(run), str(int(number)), str(samples)], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a kill without warning is a signal of POSIX")
+def test_killed_and_terminated_runs_go_on_to_the_very_same_model(finished, data, tmp_path):
+    """kill -9 in the teacher's second epoch, SIGTERM in the student's first, then to the end."""
+    run = tmp_path / "run"
+    assert started(data, run, signal.SIGKILL, 5).returncode == -signal.SIGKILL
+    assert [event["epoch"] for event in events_of(run) if event["kind"] == "epoch"] == [1]
+    terminated = started(data, run, signal.SIGTERM, 5)
+    assert terminated.returncode == 3 and "Stopped" in terminated.stdout and f"kdnet resume {run}" in terminated.stdout
+    assert torch.load(run / "all/gt+kl+kd/last.pt", weights_only=True)["step"] > 0  # saved in the middle of the epoch
+    assert started(data, run, signal.SIGTERM, 0).returncode == 0
+    expected, found = (model_of(each).network.state_dict() for each in (finished[0], run))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert (run / "all/gt+kl+kd/scores.csv").read_text() == (finished[0] / "all/gt+kl+kd/scores.csv").read_text()
+
+
+def test_a_stop_request_ends_it_and_the_next_start_forgets_it(data, tmp_path):
+    run = RunFolder(tmp_path / "run")
+
+    def ask(event):
+        if event["kind"] == "epoch":
+            run.request_stop()
+
+    with pytest.raises(Stopped, match="kdnet stop.*in epoch 2 of 2"):
+        run_plan(PLAN, data, run.path, "cpu", ask)
+    assert list(run.events())[-1]["what"] == "stopped"
+    run_plan(PLAN, data, run.path, "cpu", lambda event: None)
+    assert list(run.events())[-1]["what"] == "finished"
+
+
+def test_cross_validation_tests_every_case_once_and_compares_the_systems(data, tmp_path):
+    settings = replace(TINY, folds=2, epochs=1)
+    plan = Plan(("baseline", "gt+kl", "gt+kd", "gt+kl+kd"), settings, "kdnet experiment", exported=("baseline", "gt+kl+kd"), name="cv")
+    run_plan(plan, data, tmp_path, "cpu", lambda event: None)
+    from KDNetTrainingLib.evaluation.results import read_scores
+
+    rows = read_scores(tmp_path / "results.csv")
+    for system in ("baseline", "teacher", "gt+kl", "gt+kd", "gt+kl+kd"):
+        for space in ("native", "crop"):
+            names = sorted(row["case"] for row in rows if row["system"] == system and row["space"] == space)
+            assert names == [f"BraTS2021_{index:05}" for index in range(5)]
+    table = (tmp_path / "table.md").read_text()
+    assert all(name in table for name in ("Baseline", "Teacher", "GT+KL+KD", "71.67"))
+    models = sorted(path.stem for path in (tmp_path / "models").iterdir())
+    assert models == ["cv-baseline-fold-1", "cv-baseline-fold-2", "cv-gt-kl-kd-fold-1", "cv-gt-kl-kd-fold-2"]
+    folds = json.loads((tmp_path / "folds.json").read_text())["folds"]
+    assert sorted(name for fold in folds for name in fold) == [f"BraTS2021_{index:05}" for index in range(5)]
+
+
+def test_unknown_test_cases_and_nothing_left_to_train_on_are_said(data, tmp_path):
+    with pytest.raises(InputError, match="no complete case nobody"):
+        run_plan(replace(PLAN, test=("nobody",)), data, tmp_path / "1", "cpu", lambda event: None)
+    everything = tuple(f"BraTS2021_{index:05}" for index in range(5))
+    with pytest.raises(InputError, match="leave some for training"):
+        run_plan(replace(PLAN, test=everything), data, tmp_path / "2", "cpu", lambda event: None)
