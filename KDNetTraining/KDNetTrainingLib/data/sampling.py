@@ -95,30 +95,41 @@ def _most_frequent(steps):
 def _warped(case, start, size, geometry: Geometry, device):
     """Turned, scaled and bent about the sample's centre, every array interpolated once; beyond the case 0."""
     axes = [(torch.arange(side, dtype=torch.float32, device=device) - (side - 1) / 2) * case.fine for side in size]
-    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+    points = torch.stack(torch.meshgrid(*axes, indexing="ij"))
     if geometry.knots is not None:
-        bend = functional.interpolate(geometry.knots[None].to(device), size=tuple(size), mode="trilinear", align_corners=True)[0]
-        points = points + bend.movedim(0, -1)
-    linear = torch.eye(3) if geometry.linear is None else geometry.linear
-    mirror = torch.tensor([-1.0 if axis in geometry.flipped else 1.0 for axis in range(3)])
+        points += functional.interpolate(geometry.knots[None].to(device), size=tuple(size), mode="trilinear", align_corners=True)[0]
+    mirror = torch.diag(torch.tensor([-1.0 if axis in geometry.flipped else 1.0 for axis in range(3)]))
+    linear = mirror if geometry.linear is None else mirror @ geometry.linear
     centre = start + (case.fine * torch.tensor(size) - 1) / 2
-    points = points @ (linear * mirror).to(device) + centre.to(device)
+    points = (linear.to(device) @ points.flatten(1) + centre[:, None].to(device)).unflatten(1, size)
     images = _interpolated(case.images, points - (case.fine - 1) / 2, lambda part: part.float())
     shares = _interpolated(case.classes[None], points, lambda part: torch.cat([part == label.index for label in LABELS]).float())
-    background = 1 - shares.sum(dim=0, keepdim=True)
-    return images, torch.cat([background, shares]).argmax(dim=0)
+    return images, _largest(shares)
 
 
 def _interpolated(array, points, prepare):
-    """``prepare(array)``, (C, X, Y, Z), at ``points`` (..., 3), its voxel indices; linear, 0 beyond the array.
+    """``prepare(array)``, (C, X, Y, Z), at ``points`` (3, ...), its voxel indices; linear, 0 beyond the array.
 
     Only the box of ``array`` that the points need is read.
     """
+    lowest, highest = points.flatten(1).aminmax(dim=1)
     full = torch.tensor(array.shape[1:])
-    low = torch.minimum(points.amin(dim=(0, 1, 2)).cpu().floor().long().clamp(min=0), full - 1)
-    high = torch.minimum(torch.maximum(points.amax(dim=(0, 1, 2)).cpu().floor().long() + 2, low + 1), full)
+    low = torch.minimum(lowest.cpu().floor().long().clamp(min=0), full - 1)
+    high = torch.minimum(torch.maximum(highest.cpu().floor().long() + 2, low + 1), full)
     box = np.array(array[(slice(None), *[slice(*ends) for ends in zip(low.tolist(), high.tolist())])])
     volume = prepare(torch.from_numpy(box).to(points.device))
-    normalised = (2 * (points - low.to(points.device)) + 1) / (high - low).to(points.device) - 1
-    # grid_sample wants the last axis first.
-    return functional.grid_sample(volume[None], normalised.flip(-1)[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+    scale, offset = 2 / (high - low), (1 - 2 * low) / (high - low) - 1  # −1 and 1 are the box's faces
+    normalised = [points[axis] * float(scale[axis]) + float(offset[axis]) for axis in (2, 1, 0)]  # the last axis first
+    return functional.grid_sample(volume[None], torch.stack(normalised, dim=-1)[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+
+
+def _largest(shares):
+    """The class with the largest share: ``shares`` (C − 1, ...) are those of the classes from 1 on, 0 has the rest.
+
+    The argmax over the first axis; torch's own takes 30 ms for 64³.
+    """
+    classes, best = torch.zeros(shares.shape[1:], dtype=torch.int64, device=shares.device), 1 - shares.sum(dim=0)
+    for index, share in enumerate(shares, start=1):
+        classes.masked_fill_(share > best, index)
+        best = torch.maximum(best, share)
+    return classes
