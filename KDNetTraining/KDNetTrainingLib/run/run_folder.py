@@ -1,21 +1,24 @@
-"""The folder of one training: settings, data list, events and checkpoints, each written atomically."""
+"""The folder of one run: its JSON files (written atomically), its events, its trainings' folders, the request to stop."""
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
-
-import torch
 
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import InputError
+from KDNetTrainingLib.run.event_log import EventLog, append_event
 
 
 class RunFolder:
-    """Files of one run. ``path`` is created where missing."""
+    """Files of one run. ``path`` is created where missing; raises InputError where that is not possible."""
 
     def __init__(self, path):
         self.path = Path(path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"The run folder {self.path} cannot be made ({error.strerror}); choose another one.") from error
 
     def record(self, name: str, content: dict, may_grow: tuple[str, ...] = ()) -> None:
         """Write ``content`` as ``name``.json; raises InputError where it holds something else already.
@@ -23,28 +26,58 @@ class RunFolder:
         A run goes on only with the settings and cases that it began with, except that the numbers named in
         ``may_grow`` may be larger than before: a run that was too short is prolonged.
         """
-        path = self.path / f"{name}.json"
-        text = json.dumps(content, indent=1) + "\n"
-        if path.exists():
-            earlier, now = json.loads(path.read_text(encoding="utf-8")), json.loads(text)
+        now, earlier = json.loads(json.dumps(content)), self.read(name)
+        if earlier is not None:
             grown = {key: now[key] for key in may_grow if now[key] >= earlier.get(key, now[key])}
-            if earlier | grown != now:
-                raise InputError(f"{self.path} holds a run with other {name}; choose another run folder or the same {name}.")
-        with replacing(path) as partial:
-            partial.write_text(text, encoding="utf-8")
+            allowed = earlier | grown
+            other = sorted(key for key in allowed.keys() | now.keys() if allowed.get(key) != now.get(key))
+            if other:
+                raise InputError(
+                    f"{self.path} holds a run with other {name} ({', '.join(other)}); choose another run folder or the same {name}."
+                )
+        self.write(name, now)
+
+    def write(self, name: str, content: dict) -> None:
+        """Write ``content`` as ``name``.json in the place of what is there."""
+        with replacing(self.path / f"{name}.json") as partial:
+            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    def read(self, name: str) -> dict | None:
+        """The content of ``name``.json, or None where there is none; raises InputError where it is damaged."""
+        path = self.path / f"{name}.json"
+        if not path.exists():
+            return None
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read ({error}); bring it back from a copy or begin the run in another folder.") from error
+        if not isinstance(content, dict):
+            raise InputError(f"{path} does not hold what a run writes there; bring it back from a copy or begin the run in another folder.")
+        return content
 
     def event(self, **what) -> None:
-        """Append one JSON line to events.jsonl, with the time."""
-        line = json.dumps({"time": round(time.time(), 1), **what})
-        with open(self.path / "events.jsonl", "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        """Append ``what`` to events.jsonl as one JSON line, with the time (seconds since 1970)."""
+        append_event(self.path / "events.jsonl", {"time": round(time.time(), 1), **what})
 
-    def save(self, stage: str, state: dict) -> None:
-        """Save a checkpoint of ``stage``; a kill while saving leaves the one before."""
-        with replacing(self.path / f"{stage}.pt") as partial:
-            torch.save(state, partial)
+    def events(self) -> Iterator[dict]:
+        """Every event so far, in order; torn lines are passed over."""
+        return EventLog(self.path / "events.jsonl").new()
 
-    def load(self, stage: str) -> dict | None:
-        """The checkpoint of ``stage``, or None. Tensors and plain values only: nothing in it is executed."""
-        path = self.path / f"{stage}.pt"
-        return torch.load(path, weights_only=True) if path.exists() else None
+    def folder(self, training: str) -> Path:
+        """The folder of ``training`` (such as ``fold-1/teacher``), created where missing."""
+        path = self.path / training
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether the training in this folder was asked to end after its step."""
+        return (self.path / "stop").exists()
+
+    def request_stop(self) -> None:
+        """Ask the training that works in this folder to save and end after its step."""
+        (self.path / "stop").touch()
+
+    def clear_stop(self) -> None:
+        """Take the request to stop back."""
+        (self.path / "stop").unlink(missing_ok=True)

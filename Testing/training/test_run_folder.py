@@ -1,0 +1,103 @@
+"""The run folder's files: atomic, the same for a resumed run, readable after a kill."""
+
+import json
+import time
+
+import pytest
+
+from KDNetLib.errors import InputError
+from KDNetTrainingLib.run.event_log import EventLog
+from KDNetTrainingLib.run.run_folder import RunFolder
+
+
+@pytest.fixture()
+def run(tmp_path):
+    return RunFolder(tmp_path / "a" / "run")
+
+
+def test_what_is_recorded_is_read(run):
+    assert run.read("run") is None
+    run.record("run", {"systems": ("teacher", "é"), "folds": 3})
+    assert run.read("run") == {"systems": ["teacher", "é"], "folds": 3}
+    assert [path.name for path in run.path.iterdir()] == ["run.json"]
+
+
+def test_a_run_goes_on_with_the_same_only(run):
+    run.record("settings", {"epochs": 5, "rate": 0.1, "crop": (1, 2)}, may_grow=("epochs",))
+    run.record("settings", {"epochs": 5, "rate": 0.1, "crop": (1, 2)}, may_grow=("epochs",))
+    run.record("settings", {"epochs": 8, "rate": 0.1, "crop": (1, 2)}, may_grow=("epochs",))
+    assert run.read("settings")["epochs"] == 8
+    for other, named in [({"epochs": 7, "rate": 0.1, "crop": (1, 2)}, "epochs"), ({"epochs": 9, "rate": 0.2}, "crop, rate")]:
+        with pytest.raises(InputError, match=rf"holds a run with other settings \({named}\)"):
+            run.record("settings", other, may_grow=("epochs",))
+    assert run.read("settings") == {"epochs": 8, "rate": 0.1, "crop": [1, 2]}
+
+
+def test_what_may_change_is_written_over(run):
+    run.write("environment", {"cores": 2})
+    run.write("environment", {"cores": 4})
+    assert run.read("environment") == {"cores": 4}
+
+
+@pytest.mark.parametrize("content", [b"{\"a\": ", b"\xff\xfe", b"[1]", b""])
+def test_a_damaged_file_is_named(run, content):
+    (run.path / "run.json").write_bytes(content)
+    for use in (lambda: run.read("run"), lambda: run.record("run", {"a": 1})):
+        with pytest.raises(InputError, match="run.json .*another folder"):
+            use()
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be made"):
+        RunFolder(tmp_path / "file" / "run")
+
+
+def test_events_are_lines_with_their_time(run):
+    assert list(run.events()) == []
+    before = time.time()
+    run.event(kind="run", what="begin", message="é\nü")
+    run.event(kind="epoch", epoch=1, train={"loss": 0.5})
+    first, second = run.events()
+    assert (first["kind"], first["message"]) == ("run", "é\nü") and second["train"] == {"loss": 0.5}
+    assert before - 0.1 <= first["time"] <= second["time"] <= time.time() + 0.1
+    lines = (run.path / "events.jsonl").read_bytes().splitlines()
+    assert [json.loads(line) for line in lines] == [first, second]
+
+
+def test_a_line_torn_by_a_kill_costs_itself_only(run):
+    for epoch in (1, 2):
+        run.event(epoch=epoch)
+    path = run.path / "events.jsonl"
+    path.write_bytes(path.read_bytes()[:-5])
+    assert [event["epoch"] for event in run.events()] == [1]
+    run.event(epoch=3)
+    assert [event["epoch"] for event in run.events()] == [1, 3]
+
+
+def test_a_reader_gets_what_was_added_and_no_half_line(run):
+    log, path = EventLog(run.path / "events.jsonl"), run.path / "events.jsonl"
+    assert list(log.new()) == []
+    run.event(epoch=1)
+    assert [event["epoch"] for event in log.new()] == [1] and list(log.new()) == []
+    run.event(epoch=2)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-4])
+    assert list(log.new()) == []
+    path.write_bytes(whole + b"\n[]\n")
+    assert [event["epoch"] for event in log.new()] == [2] and list(log.new()) == []
+
+
+def test_a_stop_is_asked_for_and_taken_back(run):
+    assert not run.stop_requested
+    run.request_stop()
+    run.request_stop()
+    assert run.stop_requested and RunFolder(run.path).stop_requested
+    run.clear_stop()
+    run.clear_stop()
+    assert not run.stop_requested
+
+
+def test_each_training_has_its_folder(run):
+    folder = run.folder("fold-1/gt+kl+kd")
+    assert folder.is_dir() and folder == run.path / "fold-1" / "gt+kl+kd" == run.folder("fold-1/gt+kl+kd")
