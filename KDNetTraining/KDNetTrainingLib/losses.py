@@ -35,11 +35,11 @@ def soft_dice(target: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor
     return ((2 * overlap + 1) / (size + 1)).mean()
 
 
-def binary_cross_entropy(target: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
-    """BCE of every class channel on the softmax probabilities, mean over all elements."""
+def binary_cross_entropy(target: torch.Tensor, probabilities: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """BCE of every class channel on the softmax probabilities, mean over all elements, each times its ``weight``."""
     if probabilities.isnan().any():  # torch would raise an error of its own; whoever trains looks at the loss
         return probabilities.mean()
-    return functional.binary_cross_entropy(probabilities.clamp(0, 1), target)
+    return functional.binary_cross_entropy(probabilities.clamp(0, 1), target, weight)
 
 
 def segmentation_loss(reference: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
@@ -49,11 +49,39 @@ def segmentation_loss(reference: torch.Tensor, logits: torch.Tensor) -> torch.Te
     return 1 - soft_dice(target, probabilities) + binary_cross_entropy(target, probabilities)
 
 
-def distillation_loss(teacher_logits: torch.Tensor, logits: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Eq. 2, L_KD: 1 − Dice(s, σ(f_s)) + BCE(s*, σ(f_s)). The student's own temperature stays 1."""
+def distillation_loss(teacher_logits: torch.Tensor, logits: torch.Tensor, temperature: float, mask: torch.Tensor | None = None) -> torch.Tensor:
+    """Eq. 2, L_KD: 1 − Dice(s, σ(f_s)) + BCE(s*, σ(f_s)). The student's own temperature stays 1.
+
+    Both terms are over the voxels of ``mask``, (B, D, H, W) bool; None is all of them, as the paper has it. A sample
+    without a voxel in the mask adds 0 to the mean over the batch.
+    """
     probabilities = torch.softmax(logits.float(), dim=1)
-    dice = soft_dice(soft_targets(teacher_logits, temperature), probabilities)
-    return 1 - dice + binary_cross_entropy(binary_prediction(teacher_logits), probabilities)
+    soft, hard = soft_targets(teacher_logits, temperature), binary_prediction(teacher_logits)
+    if mask is None:
+        return 1 - soft_dice(soft, probabilities) + binary_cross_entropy(hard, probabilities)
+    inside = mask[:, None].float()
+    # Of mean 1 in every sample, so that the mean over the batch is that of its samples.
+    weight = inside * mask[0].numel() / inside.sum(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1)
+    return 1 - soft_dice(soft * inside, probabilities * inside) + binary_cross_entropy(hard, probabilities, weight)
+
+
+def distillation_mask(kind: str, reference: torch.Tensor, teacher_logits: torch.Tensor, logits: torch.Tensor) -> torch.Tensor | None:
+    """The voxels that the teacher teaches: (B, D, H, W) bool, or None for all of them.
+
+    Args:
+        kind: ``none``, the paper; ``foreground``, where the reference or the teacher sees tumour; ``reliable``, where
+            the teacher is right and gives the true class a higher probability than the student does, after PMKL (Chen
+            et al., IEEE TMI 2022), which weakens what the teacher gets wrong.
+        reference: class indices (B, D, H, W).
+    """
+    if kind == "none":
+        return None
+    predicted = teacher_logits.detach().argmax(dim=1)
+    if kind == "foreground":
+        return (reference > 0) | (predicted > 0)
+    true = reference.long()[:, None]
+    teacher, student = (torch.softmax(each.detach().float(), dim=1).gather(1, true)[:, 0] for each in (teacher_logits, logits))
+    return (predicted == reference) & (teacher > student)
 
 
 def bottleneck_divergence(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:

@@ -135,3 +135,75 @@ def test_half_precision_logits_are_computed_in_float32():
     found = losses.segmentation_loss(classes, student)
     assert found.dtype == torch.float32
     assert found.item() == pytest.approx(losses.segmentation_loss(classes, student.float()).item())
+
+
+@pytest.mark.parametrize("kind", ["foreground", "reliable"])
+def test_masked_distillation_against_a_loop_over_voxels(kind):
+    """Each sample's Dice and BCE over the voxels that the definition names, one voxel at a time, in float64."""
+    teacher, student = logits(12, 2, 4, 3, 4, 3), logits(13, 2, 4, 3, 4, 3)
+    teacher[:, 0] += 3  # otherwise hardly any voxel is background
+    classes = torch.where(torch.rand(2, 3, 4, 3, generator=torch.Generator().manual_seed(14)) < 0.7, teacher.argmax(dim=1), 0)
+    mask = losses.distillation_mask(kind, classes, teacher, student)
+    q, p = softmax(teacher.double().numpy(), axis=1), softmax(student.double().numpy(), axis=1)
+    s = softmax(teacher.double().numpy() / 5, axis=1)
+    totals = []
+    for b in range(2):
+        overlap, size, entropy, count = np.zeros(4), np.zeros(4), 0.0, 0
+        for place in np.ndindex(3, 4, 3):
+            true, best = classes[(b, *place)].item(), q[(b, slice(None), *place)].argmax()
+            wanted = true > 0 or best > 0 if kind == "foreground" else best == true and q[(b, true, *place)] > p[(b, true, *place)]
+            assert mask[(b, *place)].item() == wanted
+            if wanted:
+                count += 1
+                for c in range(4):
+                    target, soft, found = float(c == best), s[(b, c, *place)], p[(b, c, *place)]
+                    overlap[c] += soft * found
+                    size[c] += soft**2 + found**2
+                    entropy -= (target * np.log(found) + (1 - target) * np.log(1 - found)) / 4
+        assert 0 < count < 36
+        totals.append(1 - np.mean((2 * overlap[1:] + 1) / (size[1:] + 1)) + entropy / count)
+    assert losses.distillation_loss(teacher, student, 5.0, mask).item() == pytest.approx(np.mean(totals), rel=1e-5)
+
+
+def test_reliable_mask_by_hand():
+    """True class 1 of two: teacher right and surer; right but less sure; wrong; and of the background, right and surer."""
+    teacher = torch.tensor([[0.0, 2.0], [0.0, 1.0], [2.0, 0.0], [2.0, 0.0]]).T.reshape(1, 2, 1, 1, 4)
+    student = torch.tensor([[0.0, 1.0], [0.0, 2.0], [3.0, 0.0], [0.0, 0.0]]).T.reshape(1, 2, 1, 1, 4)
+    reference = torch.tensor([1, 1, 1, 0]).reshape(1, 1, 1, 4)
+    assert losses.distillation_mask("reliable", reference, teacher, student).ravel().tolist() == [True, False, False, True]
+    assert losses.distillation_mask("foreground", reference, teacher, student).ravel().tolist() == [True, True, True, False]
+    assert losses.distillation_mask("none", reference, teacher, student) is None
+
+
+def test_a_mask_of_everything_is_none_and_of_nothing_gives_0_without_gradient():
+    teacher, student = logits(15, 2, 4, 3, 4, 5), logits(16, 2, 4, 3, 4, 5).requires_grad_()
+    everything, nothing = torch.ones(2, 3, 4, 5, dtype=torch.bool), torch.zeros(2, 3, 4, 5, dtype=torch.bool)
+    whole = losses.distillation_loss(teacher, student, 5.0)
+    assert losses.distillation_loss(teacher, student, 5.0, everything).item() == pytest.approx(whole.item(), rel=1e-6)
+    found = losses.distillation_loss(teacher, student, 5.0, nothing)
+    found.backward()
+    assert found.item() == 0 and not student.grad.any()
+    # A sample without a voxel counts as 0 in the batch's mean, and only the others' voxels are taught.
+    student.grad = None
+    half = everything.clone()
+    half[1] = False
+    found = losses.distillation_loss(teacher, student, 5.0, half)
+    found.backward()
+    assert found.item() == pytest.approx(losses.distillation_loss(teacher[:1], student[:1], 5.0).item() / 2, rel=1e-6)
+    assert student.grad[0].any() and not student.grad[1].any()
+
+
+@pytest.mark.parametrize("kind", ["foreground", "reliable"])
+def test_masks_pass_no_gradient_to_the_teacher(kind):
+    teacher, student = logits(17, 1, 4, 3, 3, 3).requires_grad_(), logits(18, 1, 4, 3, 3, 3).requires_grad_()
+    mask = losses.distillation_mask(kind, torch.ones(1, 3, 3, 3), teacher, student)
+    losses.distillation_loss(teacher, student, 5.0, mask).backward()
+    assert teacher.grad is None and student.grad.any() and not mask.requires_grad
+
+
+@pytest.mark.parametrize(("imitation", "alpha", "expected"), [(0.0, 0.0, (0, 1, 0)), (1.0, 0.0, (1, 0, 0)), (0.0, 10.0, (0, 1, 10)), (0.75, 10.0, (0.75, 0.25, 10))])
+def test_lambda_and_alpha_switch_terms_off(imitation, alpha, expected):
+    """What a term gets of the total's gradient is its factor."""
+    kd, gt, kl = (torch.tensor(value, requires_grad=True) for value in (2.0, 4.0, 0.3))
+    losses.objective(kd, gt, kl, imitation, alpha).backward()
+    assert (kd.grad.item(), gt.grad.item(), kl.grad.item()) == expected
