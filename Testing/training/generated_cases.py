@@ -24,3 +24,14 @@ def write_case(folder, name, seed=0, suffixes=OLD, separator="_", ending=".nii.g
         values = labels if suffixes is NEW else from_classes(labels)
         save(place / f"{name}{separator}seg{ending}", values.astype(np.uint8), affine_of(SPACING))
     return place
+
+
+def write_decathlon_case(folder, name, seed=0, shape=(30, 34, 28)):
+    """Write one case as the Medical Segmentation Decathlon does; returns its images (I, J, K, 4) and class indices."""
+    array, labels = brain(shape, SPACING, seed)
+    rng = np.random.default_rng(seed)
+    images = np.stack([np.where(array != 0, array + rng.normal(0, 20, shape), 0) for _ in range(4)], axis=-1).astype(np.float32)
+    for place, what in (("imagesTr", images), ("labelsTr", np.array([0, 2, 1, 3], dtype=np.uint8)[labels])):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        save(folder / place / f"{name}.nii.gz", what, affine_of(SPACING))
+    return images, labels

@@ -14,6 +14,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,14 +87,16 @@ def build_cache(
     if to_build:
         _require_space(to_build, folder, preprocessing)
         tasks = [(case, folder / case.name / keys[case.name], preprocessing) for case in to_build]
-        for place, reason in _building(tasks, workers or workers_for(to_build), folder):
-            name = to_build[place].name
-            if reason:
-                left_out[name] = reason
-            else:
-                found[name] = _open(name, tasks[place][1], preprocessing)
-            done += 1
-            progress(done, len(cases), name)
+        # Closing ends the processes at once where progress raises; the traceback would keep them otherwise.
+        with closing(_building(tasks, workers or workers_for(to_build), folder)) as results:
+            for place, reason in results:
+                name = to_build[place].name
+                if reason:
+                    left_out[name] = reason
+                else:
+                    found[name] = _open(name, tasks[place][1], preprocessing)
+                done += 1
+                progress(done, len(cases), name)
     usable = [found[case.name] for case in cases if case.name not in left_out]
     if not usable:
         name, reason = next(iter(left_out.items()), ("", "there is none"))
@@ -140,7 +143,10 @@ def _require_space(cases: list[TrainingCase], folder: Path, preprocessing: Prepr
     needed = cache_size_estimate(cases, preprocessing)
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise InputError(f"The prepared cases need about {needed / 1e9:.1f} GB in {folder} and {free / 1e9:.1f} GB are free; free some space or choose another folder.")
+        raise InputError(
+            f"The prepared cases need about {needed / 1e9:.1f} GB in {folder} and {free / 1e9:.1f} GB are free; "
+            "free some space or choose another folder."
+        )
 
 
 def _building(tasks: list[tuple], workers: int, folder: Path):
@@ -151,7 +157,8 @@ def _building(tasks: list[tuple], workers: int, folder: Path):
             raise
         needed = cache_size_estimate([case for case, *_ in tasks], tasks[0][2])
         raise InputError(
-            f"The disk of {folder} is full: {len(tasks)} cases need about {needed / 1e9:.1f} GB there; free some space and start again, what is done stays."
+            f"The disk of {folder} is full: {len(tasks)} cases need about {needed / 1e9:.1f} GB there; "
+            "free some space and start again, what is done stays."
         ) from error
 
 

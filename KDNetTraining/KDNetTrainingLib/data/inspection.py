@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -129,9 +130,10 @@ def inspect(folder, progress: Callable[[int, int, str], None] = lambda *_: None,
     found = find_cases(folder)
     complete = [entry.case for entry in found if entry.case]
     read = {}
-    for place, report in in_processes(_examine, [(case,) for case in complete], workers or workers_for(complete)):
-        read[report.name] = report
-        progress(len(read), len(complete), report.name)
+    with closing(in_processes(_examine, [(case,) for case in complete], workers or workers_for(complete))) as results:
+        for _, report in results:
+            read[report.name] = report
+            progress(len(read), len(complete), report.name)
     return DataReport(Path(folder), [
         read[entry.name] if entry.case else CaseReport(entry.name, entry.edition, entry.patient, problem=entry.problem, reason=entry.reason)
         for entry in found

@@ -16,7 +16,8 @@ def read_volume(path: Path, volume: int | None) -> Image:
         return read_image(path)
     affine, shape = grid_of(path)
     if len(shape) != 4 or not 0 <= volume < shape[3]:
-        raise InputError(f"{path.name} has the shape {'×'.join(map(str, shape))}, where volume {volume + 1} of four modalities is needed; unpack it again.")
+        sides = "×".join(map(str, shape))
+        raise InputError(f"{path.name} has the shape {sides}, where volume {volume + 1} of four modalities is needed; unpack it again.")
     check_shape(path.name, shape[:3])
     try:
         array = np.asanyarray(nibabel.load(path).dataobj[..., volume])
