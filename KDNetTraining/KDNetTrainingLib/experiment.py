@@ -1,5 +1,6 @@
 """Carrying out a plan: data, folds, every training in turn, scores, model files and report; again and again until done."""
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -110,7 +111,7 @@ class _Experiment:
         cases = {case.name: case for case in found if case.name not in left_out}
         self._folds = self._make_folds(cases)
         if self._world.leads:
-            self._run.record("data", {"cases": {name: hashes[name] for name in cases}, "left_out": left_out})
+            self._record_data({name: hashes[name] for name in cases}, left_out)
             self._run.record("folds", {"folds": self._folds} if self._plan.settings.folds else {"test": self._folds[0]})
             self._run.write("environment", environment())
         for name, reason in left_out.items():
@@ -119,6 +120,18 @@ class _Experiment:
         epochs = [self._plan.epochs(training) for training in self._trainings]
         self._report(kind="run", what="resume" if resumed else "begin", trainings=[training.key for training in self._trainings], epochs=epochs)
         return cases, {case.name: case for case in cached}
+
+    def _record_data(self, hashes: dict[str, dict[str, str]], left_out: dict[str, str]) -> None:
+        """Write data.json; refuses to go on with other cases than the run began with."""
+        earlier = (self._run.read("data") or {"cases": hashes})["cases"]
+        other = sorted(name for name in earlier.keys() | hashes.keys() if earlier.get(name) != hashes.get(name))
+        if other:
+            shown = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
+            raise InputError(
+                f"{self._data} does not hold the cases that the run in {self._run.path} began with: {shown} are new, gone, changed or unusable; "
+                "put them back, or begin a new run in another folder."
+            )
+        self._run.write("data", {"cases": hashes, "left_out": left_out})
 
     def _make_folds(self, cases: dict[str, TrainingCase]) -> list[list[str]]:
         """Names of the test cases of every fold; without folds one list of the plan's test cases."""
@@ -194,7 +207,7 @@ class _Experiment:
         if "left" in what:
             what["left_run"] = what["left"] + round(self._seconds_of_later(what))
         self._run.event(**what)
-        self._listener(what)
+        self._listener({"time": time.time(), **what})
 
     def _seconds_of_later(self, event: dict) -> float:
         """Seconds that the trainings after this one will take, by the speed of this one."""

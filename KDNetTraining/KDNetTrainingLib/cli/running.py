@@ -11,10 +11,10 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps ...")
 
 
-def start(plan, data: Path, run_path: Path, device: str) -> int:
-    """Begin ``plan`` in ``run_path``, or go on with it there; returns 0.
+def record_plan(plan, data: Path, run_path: Path) -> None:
+    """Write into ``run_path`` what the run is, so that :func:`resume` can carry it out. Needs no torch.
 
-    Raises InputError where the folder holds another run.
+    Raises InputError where the folder holds another run or cannot be written.
     """
     from KDNetTrainingLib.run.run_folder import RunFolder
 
@@ -25,6 +25,11 @@ def start(plan, data: Path, run_path: Path, device: str) -> int:
     run.record("run", facts)
     run.record("settings", settings, may_grow=("epochs", "epochs_teacher"))
     run.write("origin", {"data": str(data.resolve()), "command": command})
+
+
+def start(plan, data: Path, run_path: Path, device: str) -> int:
+    """Begin ``plan`` in ``run_path``, or go on with it there; returns 0. Raises what :func:`record_plan` raises."""
+    record_plan(plan, data, run_path)
     return _carry_out(plan, data, run_path, device)
 
 
@@ -49,10 +54,11 @@ def _carry_out(plan, data: Path, run_path: Path, device: str) -> int:
     from KDNetLib.allocator import keep_freed_memory
 
     keep_freed_memory()  # before torch allocates: page faults cost a third of the time otherwise
+    from KDNetTrainingLib.cli.display import Display
     from KDNetTrainingLib.errors import Stopped
     from KDNetTrainingLib.experiment import run_plan
 
-    display = _Display(sys.stderr)
+    display = Display(run_path, sys.stderr)
     try:
         run_plan(plan, data, run_path, device, display)
     except Stopped as stop:

@@ -50,3 +50,18 @@ class KDNet(System):
         first, channel = next(iter(weights)), settings.teacher_modalities.index(settings.student_modality)
         weights[first] = weights[first][:, channel : channel + 1]
         self.network.load_state_dict(weights)
+
+
+def gt_kl(settings: Settings, teacher: EncoderDecoder) -> KDNet:
+    """The reference and the bottleneck's divergence (Eq. 3)."""
+    return KDNet(teacher, settings, soft_labels=False, bottleneck=True)
+
+
+def gt_kd(settings: Settings, teacher: EncoderDecoder) -> KDNet:
+    """The reference and the teacher's soft labels (Eq. 2)."""
+    return KDNet(teacher, settings, soft_labels=True, bottleneck=False)
+
+
+def gt_kl_kd(settings: Settings, teacher: EncoderDecoder) -> KDNet:
+    """The complete KD-Net."""
+    return KDNet(teacher, settings, soft_labels=True, bottleneck=True)

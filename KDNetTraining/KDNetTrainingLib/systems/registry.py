@@ -1,28 +1,29 @@
-"""The systems that can be trained, under the paper's names."""
+"""The systems that can be trained, under the paper's names. Imports none of them, so that a list needs no torch."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
-from KDNetLib.network import EncoderDecoder
 from KDNetTrainingLib.settings import Settings
-from KDNetTrainingLib.systems.base import System
-from KDNetTrainingLib.systems.kdnet import KDNet
-from KDNetTrainingLib.systems.supervised import Supervised
 
 
 @dataclass(frozen=True)
 class Entry:
-    """How a system is made: ``make(settings, teacher)``, with the trained teacher where ``taught``, else None."""
+    """A system: its ``title``, whether it is ``taught`` by a teacher, and its ``maker`` (file.function in this folder)."""
 
     title: str
     taught: bool
-    make: Callable[[Settings, EncoderDecoder | None], System]
+    maker: str
+
+    def make(self, settings: Settings, teacher):
+        """The untrained :class:`System`; ``teacher`` is the trained network that teaches it, None where it is not taught."""
+        file, function = self.maker.split(".")
+        return getattr(import_module(f"KDNetTrainingLib.systems.{file}"), function)(settings, teacher)
 
 
 SYSTEMS = {
-    "baseline": Entry("one modality, GT", False, lambda s, teacher: Supervised((s.student_modality,), s)),
-    "teacher": Entry("all modalities, GT", False, lambda s, teacher: Supervised(s.teacher_modalities, s)),
-    "gt+kl": Entry("KD-Net, GT+KL", True, lambda s, teacher: KDNet(teacher, s, soft_labels=False, bottleneck=True)),
-    "gt+kd": Entry("KD-Net, GT+KD", True, lambda s, teacher: KDNet(teacher, s, soft_labels=True, bottleneck=False)),
-    "gt+kl+kd": Entry("KD-Net, GT+KL+KD", True, lambda s, teacher: KDNet(teacher, s, soft_labels=True, bottleneck=True)),
+    "baseline": Entry("one modality, GT", False, "supervised.baseline"),
+    "teacher": Entry("all modalities, GT", False, "supervised.teacher"),
+    "gt+kl": Entry("KD-Net, GT+KL", True, "kdnet.gt_kl"),
+    "gt+kd": Entry("KD-Net, GT+KD", True, "kdnet.gt_kd"),
+    "gt+kl+kd": Entry("KD-Net, GT+KL+KD", True, "kdnet.gt_kl_kd"),
 }

@@ -16,3 +16,13 @@ class Supervised(System):
     def losses(self, images, classes):
         logits = self.network(self.seen(images))
         return {"loss": segmentation_loss(classes, logits)}, logits
+
+
+def baseline(settings: Settings, teacher: None) -> Supervised:
+    """The paper's baseline: the student's modality alone."""
+    return Supervised((settings.student_modality,), settings)
+
+
+def teacher(settings: Settings, teacher: None) -> Supervised:
+    """The paper's teacher."""
+    return Supervised(settings.teacher_modalities, settings)
