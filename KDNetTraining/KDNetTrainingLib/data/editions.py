@@ -32,9 +32,9 @@ def _edition(name: str, pattern: str, convention: str | None) -> Edition:
     return Edition(name, re.compile(pattern, re.IGNORECASE), convention)
 
 
-#: The first that matches counts. 2018 and 2019 share patients, and so do 2021 and 2023 (BraTS2021_00410 is
-#: BraTS-GLI-00410-000). The post-treatment scans of 2024 are numbered from 100 on; 4 is the resection cavity there, and
-#: should a scan named as in 2023 hold a 4, it is that too.
+#: The first that matches counts. 2018 and 2019 share patients by name. The training data of 2023 are those of 2021, so
+#: equal numbers are taken as one patient: were they not, two strangers would lie in one fold, which harms nothing. The
+#: post-treatment scans of 2024 are numbered from 100 on; 4 is the resection cavity there, and in a scan named as in 2023 too.
 EDITIONS = (
     _edition("BraTS 2017", r"brats17_(?P<patient>.+)_\d+", "1/2/4"),
     _edition("BraTS 2018", r"brats18_(?P<patient>.+)_\d+", "1/2/4"),
