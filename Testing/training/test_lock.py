@@ -36,10 +36,10 @@ def other(tmp_path):
 
 
 def test_a_second_process_is_refused_and_told_who(tmp_path, other):
-    with pytest.raises(InputError, match=f"Process {other.pid} on {socket.gethostname()} already works in .*kdnet stop"):
+    with pytest.raises(InputError, match=rf"Another training \(process {other.pid} on {socket.gethostname()}\) works in .*kdnet stop"):
         with locked(tmp_path / "lock"):
             pass
-    assert holder(tmp_path / "lock") == f"Process {other.pid} on {socket.gethostname()}"
+    assert str(holder(tmp_path / "lock")) == f"process {other.pid} on {socket.gethostname()}"
 
 
 def test_a_killed_process_holds_nothing(tmp_path, other):
@@ -47,14 +47,14 @@ def test_a_killed_process_holds_nothing(tmp_path, other):
     other.wait()
     assert holder(tmp_path / "lock") is None
     with locked(tmp_path / "lock"):
-        assert holder(tmp_path / "lock") == f"Process {os.getpid()} on {socket.gethostname()}"
+        assert str(holder(tmp_path / "lock")) == f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def test_the_same_process_is_refused_too_and_may_come_back(tmp_path):
     path = tmp_path / "lock"
     assert holder(path) is None
     with locked(path):
-        with pytest.raises(InputError, match=f"Process {os.getpid()} "):
+        with pytest.raises(InputError, match=f"process {os.getpid()} on "):
             with locked(path):
                 pass
     assert holder(path) is None
@@ -95,7 +95,7 @@ def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch):
     path = tmp_path / "lock"
     with pytest.warns(UserWarning, match=r"cannot be locked \(No locks available\)"):
         with locked(path):
-            assert holder(path) == f"Process {os.getpid()} on {socket.gethostname()}"
+            assert str(holder(path)) == f"process {os.getpid()} on {socket.gethostname()}"
     assert holder(path) is None
 
 

@@ -7,7 +7,8 @@ import socket
 import sys
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from KDNetLib.errors import InputError
@@ -41,6 +42,18 @@ _HELD = {errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 _TRIES, _PAUSE_SECONDS = 4, 0.05
 
 
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock: process and host, and ``since`` when (seconds since 1970)."""
+
+    pid: int
+    host: str
+    since: float
+
+    def __str__(self):
+        return f"process {self.pid} on {self.host}"
+
+
 @contextmanager
 def locked(path: Path):
     """Hold the lock ``path`` (a file that is made and stays) while in the block.
@@ -55,9 +68,10 @@ def locked(path: Path):
     try:
         real = _take(descriptor, path)
         try:
-            os.truncate(descriptor, 0)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode("ascii"))
+            with suppress(OSError):  # on a full disk nobody is named, and the training will say that the disk is full
+                os.truncate(descriptor, 0)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                os.write(descriptor, json.dumps(asdict(Holder(os.getpid(), socket.gethostname(), time.time()))).encode("ascii"))
             yield
         finally:
             os.truncate(descriptor, 0)
@@ -67,8 +81,8 @@ def locked(path: Path):
         os.close(descriptor)
 
 
-def holder(path: Path) -> str | None:
-    """Who holds the lock ``path``, such as ``Process 4711 on host9``; None where it is free."""
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock ``path``; None where it is free."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:  # no such file: nobody has ever held it
@@ -78,8 +92,9 @@ def holder(path: Path) -> str | None:
         _release(descriptor)
         return None
     except OSError as error:
+        named = _named(path)
         # Without locks only the name tells: it is taken away at the end, though not by a kill.
-        return _named(path) if error.errno in _HELD or path.stat().st_size else None
+        return named or (Holder(0, "an unknown host", time.time()) if error.errno in _HELD else None)
     finally:
         os.close(descriptor)
 
@@ -95,14 +110,14 @@ def _take(descriptor: int, path: Path) -> bool:
                 return False
             if not left:
                 raise InputError(
-                    f"{_named(path)} already works in {path.parent}; wait for its end, stop it with kdnet stop, or choose another run folder."
+                    f"Another training ({_named(path) or 'its process is unknown'}) works in {path.parent}; "
+                    "wait for its end, stop it with kdnet stop, or choose another run folder."
                 ) from error
             time.sleep(_PAUSE_SECONDS)
 
 
-def _named(path: Path) -> str:
+def _named(path: Path) -> Holder | None:
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        return f"Process {facts['pid']} on {facts['host']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it has only just taken the lock
-        return "Another process"
+        return Holder(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # it has only just taken the lock
+        return None

@@ -57,7 +57,7 @@ class RunFolder:
 
     def event(self, **what) -> None:
         """Append ``what`` to events.jsonl as one JSON line, with the time (seconds since 1970)."""
-        append_event(self.path / "events.jsonl", {"time": round(time.time(), 1), **what})
+        append_event(self.path / "events.jsonl", {"time": round(time.time(), 3), **what})
 
     def events(self) -> Iterator[dict]:
         """Every event so far, in order; torn lines are passed over."""
@@ -75,8 +75,14 @@ class RunFolder:
         return (self.path / "stop").exists()
 
     def request_stop(self) -> None:
-        """Ask the training that works in this folder to save and end after its step."""
-        (self.path / "stop").touch()
+        """Ask the training that works in this folder to save and end after its step.
+
+        Raises InputError where the folder cannot be written to.
+        """
+        try:
+            (self.path / "stop").touch()
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written to ({error.strerror}); stop the training where it was started.") from error
 
     def clear_stop(self) -> None:
         """Take the request to stop back."""

@@ -1,0 +1,29 @@
+"""``kdnet stop``: ask a training to save and end."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.run.status import RunState
+
+
+def add_parser(subparsers) -> None:
+    """Add the subcommand to ``kdnet``."""
+    parser = subparsers.add_parser("stop", help="ask a running training to save and end; it can be resumed")
+    parser.add_argument("run", type=Path, help="folder of the run")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask, and say what will happen; returns 0. Raises InputError where there is no run or its folder cannot be written to."""
+    state = RunState.read(arguments.run)
+    if state.state != "running":
+        print(f"Nothing runs in {arguments.run} ({state.state}).")
+        return 0
+    RunFolder(arguments.run).request_stop()
+    print(
+        f"Asked {state.holder} to stop: it finishes the step (or the scoring) it is in, saves, and ends.\n"
+        f"See it end with: kdnet status {shlex.quote(str(arguments.run))} --follow\n"
+        f"Go on later with: kdnet resume {shlex.quote(str(arguments.run))}"
+    )
+    return 0
