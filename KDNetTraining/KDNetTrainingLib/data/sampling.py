@@ -32,11 +32,12 @@ def training_sample(
     generator = torch.Generator().manual_seed(seed)
     shape, extent = case.classes.shape, tuple(case.fine * side for side in size)
     geometry = draw_geometry(augmentation, extent, generator)
-    slack = torch.tensor([max(0, full - side) for full, side in zip(shape, extent)])
-    start = torch.tensor(_central_start(shape, extent)) + slack * uniform(generator, -0.5, 0.5, 3)
+    # Anywhere inside the case, or the case in the middle.
+    slack, central = (torch.tensor(each) for each in (np.subtract(shape, extent), _central_start(shape, extent)))
+    start = torch.where(slack > 0, slack * uniform(generator, 0, 1, 3), central)
     if geometry.linear is None and geometry.knots is None:
         axes = [axis - 3 for axis in geometry.flipped]
-        images, classes = (part.to(device).flip(axes) for part in _aligned(case, start.round().int().tolist(), size))
+        images, classes = (part.flip(axes) for part in _aligned(case, start.round().int().tolist(), size, device))
     else:
         images, classes = _warped(case, start, size, geometry, device)
     return vary_intensities(images, generator) if augmentation.intensity else images, classes
@@ -50,7 +51,7 @@ def plain_sample(case: CachedCase, size: tuple[int, int, int] | None, divisor: i
     """
     shape = case.classes.shape
     size = size or tuple(max(2, math.ceil(full / (case.fine * divisor))) * divisor for full in shape)
-    return _aligned(case, _central_start(shape, [case.fine * side for side in size]), size)
+    return _aligned(case, _central_start(shape, [case.fine * side for side in size]), size, torch.device("cpu"))
 
 
 def _central_start(shape, extent):
@@ -58,11 +59,12 @@ def _central_start(shape, extent):
     return [math.floor((full - side) / 2) for full, side in zip(shape, extent)]
 
 
-def _aligned(case, start, size):
+def _aligned(case, start, size, device):
     """Network voxels as they are, the first of them beginning at step ``start``; beyond the case 0."""
     images = _zero_padded(case.images, start, size, case.fine)
     steps = _zero_padded(case.classes, start, [case.fine * side for side in size], 1)
-    return torch.from_numpy(images).float(), torch.from_numpy(_most_frequent(steps) if case.fine == 2 else steps).long()
+    classes = steps if case.fine == 1 else _most_frequent(steps)
+    return torch.from_numpy(images).to(device).float(), torch.from_numpy(classes).to(device).long()
 
 
 def _zero_padded(array, start, count, step):
