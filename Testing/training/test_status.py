@@ -240,13 +240,14 @@ def test_a_terminal_gets_one_line_that_fits(run, monkeypatch):
     begin(run)
     training(run)
     epoch(run, 1)
-    state = RunState.read(run.path)
-    line = run_line.RunLine("run", terminal)
-    for _ in range(3):
+    with locked(run.path / "lock"):
+        state = RunState.read(run.path)
+        line = run_line.RunLine("run", terminal)
+        for _ in range(3):
+            line.show(state)
+        steps(run, 2, 1)
+        state.refresh()
         line.show(state)
-    steps(run, 2, 1)
-    state.refresh()
-    line.show(state)
     assert "\n" not in terminal.getvalue()
     drawn = terminal.getvalue().split("\r")
     assert all(len(text) <= 59 for text in drawn) and drawn[1].startswith("6 %, 60 s left: fold-1/teacher, epoch 1 of 4, loss 1.000")
