@@ -23,7 +23,8 @@ def record_plan(plan, data: Path, run_path: Path) -> None:
     settings = facts.pop("settings")
     command = facts.pop("command")
     run.record("run", facts)
-    run.record("settings", settings, may_grow=("epochs", "epochs_teacher"))
+    # A teacher that learnt more would have taught the student's first epochs differently, so only the student's grow.
+    run.record("settings", settings, may_grow=("epochs",) if plan.settings.epochs_teacher else ())
     run.write("origin", {"data": str(data.resolve()), "command": command})
 
 
