@@ -201,7 +201,9 @@ def test_masks_pass_no_gradient_to_the_teacher(kind):
     assert teacher.grad is None and student.grad.any() and not mask.requires_grad
 
 
-@pytest.mark.parametrize(("imitation", "alpha", "expected"), [(0.0, 0.0, (0, 1, 0)), (1.0, 0.0, (1, 0, 0)), (0.0, 10.0, (0, 1, 10)), (0.75, 10.0, (0.75, 0.25, 10))])
+@pytest.mark.parametrize(("imitation", "alpha", "expected"), [
+    (0.0, 0.0, (0, 1, 0)), (1.0, 0.0, (1, 0, 0)), (0.0, 10.0, (0, 1, 10)), (0.75, 10.0, (0.75, 0.25, 10)),
+])
 def test_lambda_and_alpha_switch_terms_off(imitation, alpha, expected):
     """What a term gets of the total's gradient is its factor."""
     kd, gt, kl = (torch.tensor(value, requires_grad=True) for value in (2.0, 4.0, 0.3))

@@ -104,9 +104,26 @@ def _warped(case, start, size, geometry: Geometry, device):
     linear = mirror if geometry.linear is None else mirror @ geometry.linear
     centre = start + (case.fine * torch.tensor(size) - 1) / 2
     points = (linear.to(device) @ points.flatten(1) + centre[:, None].to(device)).unflatten(1, size)
-    images = _interpolated(case.images, points - (case.fine - 1) / 2, lambda part: part.float())
-    shares = _interpolated(case.classes[None], points, lambda part: torch.cat([part == label.index for label in LABELS]).float())
-    return images, _largest(shares)
+    # Modalities side by side in memory: grid_sample takes two thirds of the time.
+    images = _interpolated(case.images, points - (case.fine - 1) / 2, lambda part: part.movedim(0, -1).contiguous().movedim(-1, 0).float())
+    return images, _warped_classes(case.classes, points)
+
+
+def _warped_classes(classes, points):
+    """The class with the largest share at ``points`` (3, X, Y, Z): int64 (X, Y, Z). Computed about the tumour only."""
+    found = torch.zeros(points.shape[1:], dtype=torch.int64, device=points.device)
+    tumour = _box_of_nonzero(classes)
+    low, high = (torch.tensor(ends, device=points.device)[:, None, None, None] for ends in zip(*[(side.start - 1, side.stop) for side in tumour]))
+    box = _box_of_nonzero(((points > low) & (points < high)).all(dim=0).cpu().numpy())
+    if found[box].numel():
+        shares = _interpolated(classes[None], points[(slice(None), *box)], lambda part: torch.cat([part == label.index for label in LABELS]).float())
+        found[box] = _largest(shares)
+    return found
+
+
+def _box_of_nonzero(array):
+    used = [np.flatnonzero(np.any(array, axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    return tuple(slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0) for places in used)
 
 
 def _interpolated(array, points, prepare):
