@@ -1,50 +1,60 @@
-"""Scoring a network case by case on the scans' native grid."""
+"""Scoring trained networks case by case, on the scans' own grid and on the network's."""
 
-import csv
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from KDNetLib.image_io import read_image, read_labelmap
 from KDNetLib.inference import predict
-from KDNetLib.input_checks import usable_image
-from KDNetLib.labels import REGIONS, convention_of, to_classes
+from KDNetLib.labels import REGIONS
 from KDNetLib.measures import compare
 from KDNetLib.network import EncoderDecoder
 from KDNetLib.preprocessing import Preprocessing
 from KDNetTrainingLib.data.cases import TrainingCase
+from KDNetTrainingLib.evaluation.results import MEASURES, SPACES
 
 
-def score_cases(network: EncoderDecoder, cases: list[TrainingCase], modalities: list[str], preprocessing: Preprocessing) -> list[dict]:
-    """Dice and HD95 (mm) of ET, TC and WT for each case: rows with ``case``, ``ET_dice``, ``ET_hd95``, …
+def score_cases(
+    networks: list[EncoderDecoder], cases: list[TrainingCase], modalities: list[str], preprocessing: Preprocessing, device: torch.device,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> list[dict]:
+    """Measures of every case, predicted by the mean of ``networks``, which see ``modalities`` in this order.
 
-    Exactly what ``kdnet segment`` would give with this network, compared on the reference's own grid.
+    Args:
+        progress: called with the number of cases done, of all cases, and the last one's name; what it raises ends the work.
+    Returns:
+        Two rows per case: ``case``, ``space``, and for each region (ET, TC, WT) ``ET_dice`` (0 to 1), ``ET_hd95`` (mm),
+        ``ET_volume_ml`` and ``ET_reference_ml``. Space ``native`` is exactly what ``kdnet segment`` gives, on the
+        reference's own grid. ``crop`` is the network's own grid (the paper's 64³), the reference brought there by
+        majority; what the network does not look at counts in ``native`` alone.
+    Raises:
+        InputError: a case's files cannot be used.
+        DeviceError: not even the CPU has the memory.
     """
     rows = []
-    for case in cases:
-        images = [usable_image(read_image(case.images[modality]))[0] for modality in modalities]
-        prepared = preprocessing.prepare([image.array for image in images], images[0].affine, network.divisor)
-        probabilities, _ = predict([network], prepared.tensor, torch.device("cpu"), False, lambda share: None, print)
-        predicted, _ = prepared.restore(probabilities)
-        reference = read_labelmap(case.reference)
-        classes = to_classes(reference.array, convention_of(case.reference.name, np.unique(reference.array)))
-        measured = compare(predicted, classes, images[0].affine)
-        rows.append({"case": case.name} | {f"{region}_{key}": measured[region][key] for region in REGIONS for key in ("dice", "hd95")})
+    for done, case in enumerate(cases, start=1):
+        rows += _score(networks, case, modalities, preprocessing, device)
+        if progress:
+            progress(done, len(cases), case.name)
     return rows
 
 
 def mean_dice(rows: list[dict]) -> dict[str, float]:
-    """Mean Dice (0 to 1) of ET, TC and WT over the rows of :func:`score_cases`."""
+    """Mean Dice (0 to 1, four digits) of ET, TC and WT over ``rows``, of which there must be at least one."""
     return {region: round(sum(row[f"{region}_dice"] for row in rows) / len(rows), 4) for region in REGIONS}
 
 
-def write_scores(path: Path, rows: list[dict]) -> None:
-    """Write the rows of :func:`score_cases` as CSV, with the mean in the last line."""
-    keys = list(rows[0])
-    mean = {"case": "mean"} | {key: sum(row[key] for row in rows) / len(rows) for key in keys[1:]}
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, keys)
-        writer.writeheader()
-        for row in [*rows, mean]:
-            writer.writerow({key: row[key] if key == "case" else round(row[key], 4) for key in keys})
+def _score(networks, case, modalities, preprocessing, device) -> list[dict]:
+    channels, affine = case.read(modalities)
+    reference = case.read_reference()
+    prepared = preprocessing.prepare(channels, affine, networks[0].divisor)
+    probabilities, _ = predict(networks, prepared.tensor, device, False, lambda share: None, lambda message: None)
+    native, _ = prepared.restore(probabilities)
+    crop = probabilities.argmax(dim=0).to(torch.uint8).numpy()
+    network_affine = np.diag([preprocessing.spacing] * 3 + [1.0])  # only the voxel's size matters to the measures
+    compared = (compare(native, reference, affine), compare(crop, prepared.labels_like_input(reference), network_affine))
+    return [{"case": case.name, "space": space} | _columns(measures) for space, measures in zip(SPACES, compared)]
+
+
+def _columns(measures: dict[str, dict[str, float]]) -> dict[str, float]:
+    return {f"{region}_{ending}": measures[region][key] for region in REGIONS for ending, key in MEASURES.items()}

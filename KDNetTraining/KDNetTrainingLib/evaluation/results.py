@@ -1,0 +1,45 @@
+"""The scores on disk: one table per training, and all of a run together. Imports no torch, so that reading them is fast."""
+
+from pathlib import Path
+
+from KDNetLib.csv_report import read_rows, write_rows
+from KDNetLib.errors import InputError
+from KDNetLib.labels import REGIONS
+from KDNetTrainingLib.plan import Training
+
+#: Where a prediction is compared with the reference: on the scan's own grid, or on the network's.
+SPACES = ("native", "crop")
+#: Column's ending -> key of ``KDNetLib.measures.compare``.
+MEASURES = {"dice": "dice", "hd95": "hd95", "volume_ml": "volume_prediction_ml", "reference_ml": "volume_reference_ml"}
+_TEXTS = ("system", "case", "space")
+_NUMBERS = tuple(f"{region}_{ending}" for region in REGIONS for ending in MEASURES)
+_COLUMNS = ("system", "fold", "case", "space", *_NUMBERS)
+
+
+def write_scores(path: Path, rows: list[dict]) -> None:
+    """Write ``rows`` as CSV in one step: those of ``score_cases``, each with ``system`` (label) and ``fold`` (0: none).
+
+    Numbers have six significant digits. Raises InputError where the file cannot be written.
+    """
+    write_rows(path, _COLUMNS, [{key: f"{row[key]:.6g}" if key in _NUMBERS else str(row[key]) for key in _COLUMNS} for row in rows])
+
+
+def read_scores(path: Path) -> list[dict]:
+    """The rows that :func:`write_scores` wrote; none where there is no file. Raises InputError where it is another table."""
+    try:
+        return [
+            {key: row[key] if key in _TEXTS else int(row[key]) if key == "fold" else float(row[key]) for key in _COLUMNS}
+            for row in read_rows(path, _COLUMNS)
+        ]
+    except ValueError as error:
+        raise InputError(f"{path} holds something else than scores ({error}); delete it and resume the run to have it made anew.") from error
+
+
+def scores_path(run_path: Path, training: Training) -> Path:
+    """Where the scores of ``training`` are; the file is there as soon as the training is finished and scored."""
+    return Path(run_path) / training.key / "scores.csv"
+
+
+def collect(run_path: Path, trainings: list[Training]) -> list[dict]:
+    """The scores of every finished one of ``trainings``, in their order. Raises InputError as :func:`read_scores`."""
+    return [row for training in trainings for row in read_scores(scores_path(run_path, training))]
