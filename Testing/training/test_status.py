@@ -254,7 +254,10 @@ def test_a_terminal_gets_one_line_that_fits(run, monkeypatch):
     assert drawn[-1].startswith("7 %, 2 min left: fold-1/teacher, epoch 2 of 4, loss 2.000")
 
 
-@pytest.mark.parametrize("seconds, text", [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3540, "59 min"), (3600, "1 h 0 min"), (11100, "3 h 5 min"), (200000, "2 d 7 h")])
+DURATIONS = [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3540, "59 min"), (3600, "1 h 0 min"), (11100, "3 h 5 min"), (200000, "2 d 7 h")]
+
+
+@pytest.mark.parametrize("seconds, text", DURATIONS)
 def test_durations(seconds, text):
     assert run_line.duration(seconds) == text
 

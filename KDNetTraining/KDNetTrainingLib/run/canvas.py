@@ -19,11 +19,14 @@ class Canvas:
         self._image = Image.new("RGB", (width * _ENLARGED, height * _ENLARGED), PAPER)
         self._draw = ImageDraw.Draw(self._image)
 
-    def text(self, position, text: str, size: int = 14, colour=INK, anchor: str = "lm", turned: bool = False) -> None:
-        """Write ``text``; ``anchor`` is Pillow's (``lm``: left, middle). ``turned``: upwards, centred on ``position``."""
+    def text(self, position, text: str, size: int = 14, colour=INK, anchor: str = "lm", turned: bool = False, edge=None) -> None:
+        """Write ``text``; ``anchor`` is Pillow's (``lm``: left, middle). ``turned``: upwards, centred on ``position``.
+
+        ``edge``: colour around the letters, so that they stand out from a picture.
+        """
         font = ImageFont.load_default(size * _ENLARGED)
         if not turned:
-            self._draw.text(_large(position), text, fill=colour, font=font, anchor=anchor)
+            self._draw.text(_large(position), text, fill=colour, font=font, anchor=anchor, stroke_width=_ENLARGED if edge else 0, stroke_fill=edge)
             return
         left, top, right, bottom = font.getbbox(text)
         label = Image.new("RGB", (math.ceil(right - left), math.ceil(bottom - top)), PAPER)
@@ -57,7 +60,7 @@ class Canvas:
         """Write the picture as PNG in one step."""
         size = (self._image.width // _ENLARGED, self._image.height // _ENLARGED)
         with replacing(path) as partial:
-            self._image.resize(size, Image.Resampling.BOX).save(partial, "PNG", optimize=True)
+            self._image.resize(size, Image.Resampling.BOX).save(partial, "PNG")
 
 
 def _large(position) -> tuple[float, float]:

@@ -20,13 +20,14 @@ def draw_preview(path: Path, image: np.ndarray, reference: np.ndarray, predictio
     """Draw the PNG ``path``: axial, coronal and sagittal sections where the tumour is largest; rows scan, reference, network.
 
     Args:
-        image: (X, Y, Z) scan on an isotropic grid whose axes point to right, front and top (RAS); any range.
+        image: (X, Y, Z) scan on an isotropic grid whose axes point to right, front and top (RAS); any range, background
+            exactly 0, not empty.
         reference, prediction: (X, Y, Z) class indices 0 to 3.
         title: one line of at most 80 characters.
     """
     tumour = reference if reference.any() else prediction
-    low, high = np.percentile(image, [1, 99.5])
-    grey = np.clip((image.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1)
+    low, high = np.percentile(image[image != 0], [0.5, 99.5])
+    grey = np.where(image == 0, 0, np.clip((image.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1))
     rows = (("scan", None), ("reference", reference), ("network", prediction))
     canvas = Canvas(_LEFT + 3 * (_CELL + _GAP), _TOP + 3 * (_CELL + _GAP) + _BOTTOM)
     canvas.text((_LEFT, 22), title, 18)
@@ -41,7 +42,7 @@ def draw_preview(path: Path, image: np.ndarray, reference: np.ndarray, predictio
             cell = _coloured(*shown)
             canvas.picture((x + (_CELL - cell.width) // 2, y + (_CELL - cell.height) // 2), cell)
             for letter, place in zip(letters, ((8, _CELL / 2), (_CELL - 8, _CELL / 2), (_CELL / 2, 9), (_CELL / 2, _CELL - 9))):
-                canvas.text((x + place[0], y + place[1]), letter, 12, (190, 190, 190), anchor="mm")
+                canvas.text((x + place[0], y + place[1]), letter, 12, (200, 200, 200), anchor="mm", edge=(0, 0, 0))
     for row, (name, _) in enumerate(rows):
         canvas.text((_LEFT - 10, _TOP + row * (_CELL + _GAP) + _CELL / 2), name, 14, anchor="rm")
     _legend(canvas, _TOP + 3 * (_CELL + _GAP) + 16, reference, prediction)
