@@ -19,7 +19,8 @@ from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import Settings
 
 COMMAND = "kdnet train DATA RUN --preset paper --epochs 4"
-PLAN = Plan(("teacher", "gt+kl+kd"), replace(Settings(), epochs=4, crop=(32, 48, 32)), COMMAND, test=("BraTS_4",), name="mine", exported=("gt+kl+kd",))
+CHANGED = replace(Settings(), epochs=4, crop=(32, 48, 32))
+PLAN = Plan(("teacher", "gt+kl+kd"), CHANGED, COMMAND, test=("BraTS_4",), name="mine", exported=("gt+kl+kd",))
 KEYS = ["all/teacher", "all/gt+kl+kd"]
 
 
@@ -38,7 +39,8 @@ def train(run):
     for key, last in zip(KEYS, (4, 2)):
         run.event(kind="training", training=key, fold=0, system="teacher", epochs=4, cases=2, validation=1, from_epoch=0)
         for epoch in range(1, last + 1):
-            run.event(kind="epoch", training=key, epoch=epoch, epochs=4, train={"loss": 1.0}, validation={"loss": 1.0, **dice}, best=epoch < 3, left_run=9)
+            validation = {"loss": 1.0, **dice}
+            run.event(kind="epoch", training=key, epoch=epoch, epochs=4, train={"loss": 1.0}, validation=validation, best=epoch < 3, left_run=9)
     run.event(kind="scores", training=KEYS[0], cases=1, native={"ET": 0.81, "TC": 0.82, "WT": 0.83}, crop=dice)
     run.event(kind="warning", training=KEYS[1], message="Memory does not suffice for the whole batch.")
     run.event(kind="run", what="stopped", message="Stopped (kdnet stop) in epoch 3 of 4; everything is saved.")

@@ -31,7 +31,9 @@ def training(run, key=KEYS[0], epochs=4, from_epoch=0):
 
 
 def steps(run, epoch, step, key=KEYS[0], left_run=100):
-    run.event(kind="steps", training=key, epoch=epoch, epochs=4, step=step, steps=10, train={"loss": 2.0}, seconds_per_step=1.4, left=50, left_run=left_run)
+    run.event(
+        kind="steps", training=key, epoch=epoch, epochs=4, step=step, steps=10, train={"loss": 2.0}, seconds_per_step=1.4, left=50, left_run=left_run,
+    )  # fmt: skip
 
 
 def epoch(run, number, key=KEYS[0], best=True, loss=1.0, validation=None):

@@ -26,7 +26,9 @@ class RunLine(Progress):
         if mark == self._stage or not state.stage:
             return
         self._stage = mark
-        told = f"{state.current}, {training.epoch} of {training.epochs} epochs" + numbers(training.train, training.validation) if within else state.stage
+        told = state.stage
+        if within:
+            told = f"{state.current}, {training.epoch} of {training.epochs} epochs{numbers(training.train, training.validation)}"
         print(f"{self._title}: {told} ({far})", file=self._stream, flush=True)
 
 

@@ -108,7 +108,8 @@ def _draw_losses(canvas: Canvas, top: float, found: list[dict], measured: list[d
         panel.mark(best, f"best: epoch {best}")
     for term in reversed(terms):  # the total last, over the others
         panel.curve([(event["epoch"], event["train"][term]) for event in found if term in event["train"]], _TERM_COLOURS[term])
-        panel.curve([(event["epoch"], event["validation"][term]) for event in measured if term in event["validation"]], _TERM_COLOURS[term], dashed=True)
+        validated = [(event["epoch"], event["validation"][term]) for event in measured if term in event["validation"]]
+        panel.curve(validated, _TERM_COLOURS[term], dashed=True)
     for term in terms:
         panel.legend(_TERM_NAMES[term], _TERM_COLOURS[term])
     panel.legend("training", (120, 120, 120))

@@ -106,7 +106,8 @@ def _take(descriptor: int, path: Path) -> bool:
             return True
         except OSError as error:
             if error.errno not in _HELD:
-                warnings.warn(f"{path.parent} cannot be locked ({error.strerror}); see to it yourself that only one process works there.", stacklevel=4)
+                sentence = f"{path.parent} cannot be locked ({error.strerror}); see to it yourself that only one process works there."
+                warnings.warn(sentence, stacklevel=4)
                 return False
             if not left:
                 raise InputError(

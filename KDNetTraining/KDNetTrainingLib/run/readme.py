@@ -144,7 +144,8 @@ def _files(run: RunFolder, state: RunState) -> str:
     lines = ["## Files\n", *(f"- `{name}`: {what}" for name, what in _FILES if (run.path / name).exists())]
     within = [(name, what) for name, what in _TRAINING_FILES if any((run.path / key / name).exists() for key in state.trainings)]
     if within:
-        lines += [f"- in the folder of each training (`{next(iter(state.trainings))}` ...):", *(f"  - `{name}`: {what}" for name, what in within)]
+        lines.append(f"- in the folder of each training (`{next(iter(state.trainings))}` ...):")
+        lines += [f"  - `{name}`: {what}" for name, what in within]
     return "\n".join(lines)
 
 
@@ -157,7 +158,8 @@ def _commands(run: RunFolder, plan: Plan) -> str:
         "    kdnet resume RUN            go on where it ended",
     ]
     if models:
-        lines += [f"    kdnet segment SCAN --model RUN/models/{models[0]} -o OUT\n", f"RUN is this folder; SCAN is a {plan.settings.student_modality} scan."]
+        lines.append(f"    kdnet segment SCAN --model RUN/models/{models[0]} -o OUT\n")
+        lines.append(f"RUN is this folder; SCAN is a {plan.settings.student_modality} scan.")
     else:
         lines.append("\nRUN is this folder.")
     return "\n".join(lines)
