@@ -25,8 +25,9 @@ def score_cases(
     Returns:
         Two rows per case: ``case``, ``space``, and for each region (ET, TC, WT) ``ET_dice`` (0 to 1), ``ET_hd95`` (mm),
         ``ET_volume_ml`` and ``ET_reference_ml``. Space ``native`` is exactly what ``kdnet segment`` gives, on the
-        reference's own grid. ``crop`` is the network's own grid (the paper's 64³), the reference brought there by
-        majority; what the network does not look at counts in ``native`` alone.
+        reference's own grid. ``crop`` is the network's own grid (the paper's 64³), its output as it is, the reference
+        brought there by majority: what the network does not look at counts in ``native`` alone, and so does the rule
+        that a voxel without signal is background.
     Raises:
         InputError: a case's files cannot be used.
         DeviceError: not even the CPU has the memory.
