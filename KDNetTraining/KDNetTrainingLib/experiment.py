@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +17,16 @@ from KDNetTrainingLib.data.cases import TrainingCase, find_training_cases
 from KDNetTrainingLib.data.folds import inner_split, make_folds
 from KDNetTrainingLib.errors import Stopped, TrainingError
 from KDNetTrainingLib.evaluation.report import write_report
-from KDNetTrainingLib.evaluation.results import read_scores, write_scores
+from KDNetTrainingLib.evaluation.results import read_scores, scores_path, write_scores
 from KDNetTrainingLib.evaluation.scoring import mean_dice, score_cases
 from KDNetTrainingLib.export import export_model
+from KDNetTrainingLib.modalities import MODALITIES
 from KDNetTrainingLib.plan import Plan, Training
 from KDNetTrainingLib.run.environment import environment
 from KDNetTrainingLib.run.lock import locked
+from KDNetTrainingLib.run.pictures import draw_training
+from KDNetTrainingLib.run.preview_folder import write_preview
+from KDNetTrainingLib.run.readme import write_readme
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.systems.base import System
 from KDNetTrainingLib.systems.registry import SYSTEMS
@@ -30,7 +34,8 @@ from KDNetTrainingLib.training.batches import Batches
 from KDNetTrainingLib.training.checkpoints import Checkpoints
 from KDNetTrainingLib.training.distributed import World, world
 from KDNetTrainingLib.training.interruption import Interruption, interruption
-from KDNetTrainingLib.training.trainer import Trainer
+from KDNetTrainingLib.training.preview import preview_of
+from KDNetTrainingLib.training.trainer import Trainer, uses_bfloat16
 
 #: How much longer a step with a teacher takes than one without (measured, ../shared/facts/performance.md: 1.4 to 1.05).
 _TAUGHT_COST = 1.33
@@ -68,17 +73,19 @@ class _Experiment:
             with interruption(self._run) as stop:
                 self._carry_out(stop)
         except Stopped as error:
-            self._report(kind="run", what="stopped", message=str(error))
+            self._end("stopped", str(error))
             raise
         except KDNetError as error:
-            self._report(kind="run", what="failed", message=str(error))
+            self._end("failed", str(error))
             raise
         except OSError as error:
             message = f"{error.filename or self._run.path} cannot be read or written ({error.strerror}); put that right and resume: the last checkpoint is intact."
+            self._end("failed", message)
             raise TrainingError(message) from error
         except BaseException as error:
-            self._report(kind="run", what="failed", message=f"{type(error).__name__}: {error}")
+            self._end("failed", f"{type(error).__name__}: {error}")
             raise
+        self._end("finished", "")
 
     def _carry_out(self, stop: Interruption) -> None:
         cases, cached = self._prepare(stop)
@@ -88,9 +95,13 @@ class _Experiment:
                 raise Stopped(f"Stopped ({stop.reason}) before {training.key}; everything is saved.")
             self._current, self._later = training, self._trainings[place + 1 :]
             self._train(training, cases, cached, teacher_of, stop)
-        if self._world.leads:
-            write_report(self._run.path, self._trainings)
-        self._report(kind="run", what="finished", message="")
+
+    def _end(self, what: str, message: str) -> None:
+        """Tell how the run ended, in its events and its README; where that fails too, the first failure is the one to show."""
+        with suppress(OSError):
+            self._report(kind="run", what=what, message=message)
+            if self._world.leads:
+                write_readme(self._run)
 
     def _prepare(self, stop: Interruption) -> tuple[dict[str, TrainingCase], dict[str, CachedCase]]:
         """Cases and their cached arrays by name; writes data.json, folds.json and environment.json."""
@@ -158,7 +169,7 @@ class _Experiment:
         settings = replace(plan.settings, skips=training.skips)
         train, validation, test = self._split(training, cases)
         folder = self._run.folder(training.key)
-        scores = folder / "scores.csv"
+        scores = scores_path(self._run.path, training)
         checkpoints = Checkpoints(folder, lambda message: self._report(kind="warning", training=training.key, message=message))
         system = self._make(training, settings, teacher_of)
         epochs = plan.epochs(training)
@@ -170,30 +181,46 @@ class _Experiment:
                 kind="training", training=training.key, fold=training.fold, system=training.label, epochs=epochs, cases=len(train),
                 validation=len(validation), from_epoch=trained,
             )
-            system = Trainer(
-                system, [cached[name] for name in train], [cached[name] for name in validation], epochs, settings, checkpoints, self._world,
-                lambda **what: self._report(training=training.key, **what), stop,
-            ).run()
+
+            def report(**what) -> None:
+                self._report(training=training.key, **what)
+                if self._world.leads and what["kind"] == "epoch" and what["best"] and validation:
+                    self._preview(folder, system, cached[validation[0]], what["epoch"])
+
+            shown = [cached[name] for name in train], [cached[name] for name in validation]
+            system = Trainer(system, *shown, epochs, settings, checkpoints, self._world, report, stop).run()
         if training.system == "teacher":
             teacher_of[training.key] = system.network
         if self._world.leads and (trained < epochs or not scores.exists()):
-            self._score(training, settings, system, [cases[name] for name in test or validation], scores, len(train), bool(test))
+            self._score(training, settings, system, [cases[name] for name in test or validation], scores, len(train), bool(test), stop)
+            draw_training(self._run, training)
+            write_report(self._run.path, self._trainings)
+            write_readme(self._run)
         self._world.wait()
+
+    def _preview(self, folder: Path, system: System, case: CachedCase, epoch: int) -> None:
+        images, reference, prediction = preview_of(system, case, self._world.device, uses_bfloat16(self._plan.settings.precision, self._world.device))
+        modality = self._plan.settings.student_modality
+        scan = images[MODALITIES.index(modality)]
+        write_preview(folder, case.name, modality, epoch, scan, reference, prediction, self._plan.settings.spacing)
 
     def _make(self, training: Training, settings, teacher_of) -> System:
         entry = SYSTEMS[training.system]
         return entry.make(settings, teacher_of[training.teacher.key] if entry.taught else None)
 
-    def _score(self, training: Training, settings, system: System, tested, scores: Path, trained_on: int, unseen: bool) -> None:
-        rows = score_cases([system.network], tested, list(system.modalities), self._preprocessing(), self._world.device)
+    def _score(self, training: Training, settings, system: System, tested, scores: Path, trained_on: int, unseen: bool, stop) -> None:
+        def progress(done: int, total: int, name: str) -> None:
+            if stop.reason:
+                raise Stopped(f"Stopped ({stop.reason}) while scoring {training.key}; its training is saved.")
+
+        rows = score_cases([system.network], tested, list(system.modalities), self._preprocessing(), self._world.device, progress)
         for row in rows:
             row.update(system=training.label, fold=training.fold)
         if rows:
             means = {space: mean_dice([row for row in rows if row["space"] == space]) for space in ("native", "crop")}
             self._report(kind="scores", training=training.key, cases=len(tested), **means)
         if training.system in self._plan.exported:
-            teacher_scores = self._run.path / training.teacher.key / "scores.csv"
-            teacher_rows = read_scores(teacher_scores) if SYSTEMS[training.system].taught and teacher_scores.exists() else []
+            teacher_rows = read_scores(scores_path(self._run.path, training.teacher)) if SYSTEMS[training.system].taught else []
             path = export_model(self._run.path, self._plan, training, system, rows, teacher_rows, trained_on, unseen)
             self._report(kind="exported", training=training.key, path=str(path))
         write_scores(scores, rows)

@@ -35,6 +35,11 @@ def data(tmp_path_factory):
     return folder
 
 
+def carried_out(plan, data, run, listener=lambda event: None):
+    running.record_plan(plan, data, run)
+    run_plan(plan, data, run, "cpu", listener)
+
+
 def events_of(run):
     return list(RunFolder(run).events())
 
@@ -46,18 +51,17 @@ def model_of(run, name="tiny"):
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory):
     run = tmp_path_factory.mktemp("run") / "run"
-    told = []
     running.start(PLAN, data, run, "cpu")
-    return run, told
+    return run
 
 
 def test_a_run_explains_itself(finished, data):
-    run, _ = finished
+    run = finished
     names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "cache" not in path.parts}
     assert {"run.json", "settings.json", "origin.json", "data.json", "folds.json", "environment.json", "events.jsonl", "README.md", "results.csv",
             "table.md", "models/tiny.safetensors"} <= names
     for training in ("all/teacher", "all/gt+kl+kd"):
-        assert {f"{training}/{name}" for name in ("last.pt", "previous.pt", "best.pt", "scores.csv", "curves.png")} <= names
+        assert {f"{training}/{name}" for name in ("last.pt", "previous.pt", "best.pt", "scores.csv", "curves.png", "preview.png", "preview/preview.json")} <= names
     assert not [name for name in names if Path(name).name.startswith(".")]
     listed = json.loads((run / "data.json").read_text())
     assert len(listed["cases"]) == 5 and all(len(files) == 5 for files in listed["cases"].values())
@@ -66,18 +70,18 @@ def test_a_run_explains_itself(finished, data):
 
 
 def test_the_model_file_is_what_segments_and_says_what_it_is(finished):
-    run, _ = finished
-    model = model_of(run)
-    assert model.manifest["modalities"] == ["t1ce"] and model.manifest["preprocessing"] == {"preset": "paper", "spacing": 4.0}
-    own, teachers = model.manifest["measured"]
+    run = finished
+    _, manifest = model_of(run)
+    assert manifest.modalities == ["t1ce"] and manifest.preprocessing == {"preset": "paper", "spacing": 4.0}
+    own, teachers = manifest.measured
     assert own["cases"] == 1 and "BraTS2021_00004, held out of training" in own["dataset"] and "its teacher" in teachers["dataset"]
     scores = (run / "all/gt+kl+kd/scores.csv").read_text()
     assert "BraTS2021_00004" in scores and "BraTS2021_00001" not in scores
-    assert "epochs 2 (paper: 500)" in model.manifest["training"]["summary"]
+    assert "epochs 2 (paper: 500)" in manifest.training["summary"]
 
 
 def test_the_same_command_again_does_nothing_anew(finished, data):
-    run, _ = finished
+    run = finished
     before = (run / "all/teacher/last.pt").stat().st_mtime_ns, len([e for e in events_of(run) if e["kind"] == "epoch"])
     running.start(PLAN, data, run, "cpu")
     running.resume(run, None, "cpu")
@@ -85,7 +89,7 @@ def test_the_same_command_again_does_nothing_anew(finished, data):
 
 
 def test_another_plan_or_other_data_in_the_same_folder_are_refused(finished, data, tmp_path):
-    run, _ = finished
+    run = finished
     with pytest.raises(InputError, match="other settings"):
         running.start(replace(PLAN, settings=replace(TINY, seed=3)), data, run, "cpu")
     with pytest.raises(InputError, match="other run"):
@@ -134,9 +138,9 @@ def test_killed_and_terminated_runs_go_on_to_the_very_same_model(finished, data,
     assert terminated.returncode == 3 and "Stopped" in terminated.stdout and f"kdnet resume {run}" in terminated.stdout
     assert torch.load(run / "all/gt+kl+kd/last.pt", weights_only=True)["step"] > 0  # saved in the middle of the epoch
     assert started(data, run, signal.SIGTERM, 0).returncode == 0
-    expected, found = (model_of(each).network.state_dict() for each in (finished[0], run))
+    expected, found = (model_of(each)[0].state_dict() for each in (finished, run))
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    assert (run / "all/gt+kl+kd/scores.csv").read_text() == (finished[0] / "all/gt+kl+kd/scores.csv").read_text()
+    assert (run / "all/gt+kl+kd/scores.csv").read_text() == (finished / "all/gt+kl+kd/scores.csv").read_text()
 
 
 def test_a_stop_request_ends_it_and_the_next_start_forgets_it(data, tmp_path):
@@ -147,16 +151,16 @@ def test_a_stop_request_ends_it_and_the_next_start_forgets_it(data, tmp_path):
             run.request_stop()
 
     with pytest.raises(Stopped, match="kdnet stop.*in epoch 2 of 2"):
-        run_plan(PLAN, data, run.path, "cpu", ask)
+        carried_out(PLAN, data, run.path, ask)
     assert list(run.events())[-1]["what"] == "stopped"
-    run_plan(PLAN, data, run.path, "cpu", lambda event: None)
+    carried_out(PLAN, data, run.path)
     assert list(run.events())[-1]["what"] == "finished"
 
 
 def test_cross_validation_tests_every_case_once_and_compares_the_systems(data, tmp_path):
     settings = replace(TINY, folds=2, epochs=1)
     plan = Plan(("baseline", "gt+kl", "gt+kd", "gt+kl+kd"), settings, "kdnet experiment", exported=("baseline", "gt+kl+kd"), name="cv")
-    run_plan(plan, data, tmp_path, "cpu", lambda event: None)
+    carried_out(plan, data, tmp_path)
     from KDNetTrainingLib.evaluation.results import read_scores
 
     rows = read_scores(tmp_path / "results.csv")
@@ -174,7 +178,7 @@ def test_cross_validation_tests_every_case_once_and_compares_the_systems(data, t
 
 def test_unknown_test_cases_and_nothing_left_to_train_on_are_said(data, tmp_path):
     with pytest.raises(InputError, match="no complete case nobody"):
-        run_plan(replace(PLAN, test=("nobody",)), data, tmp_path / "1", "cpu", lambda event: None)
+        carried_out(replace(PLAN, test=("nobody",)), data, tmp_path / "1")
     everything = tuple(f"BraTS2021_{index:05}" for index in range(5))
     with pytest.raises(InputError, match="leave some for training"):
-        run_plan(replace(PLAN, test=everything), data, tmp_path / "2", "cpu", lambda event: None)
+        carried_out(replace(PLAN, test=everything), data, tmp_path / "2")
