@@ -113,12 +113,13 @@ def cache_size_estimate(cases: list[TrainingCase], preprocessing: Preprocessing)
             continue
         extent = np.linalg.norm(affine[:3, :3], axis=0) * shape[:3]
         volume = np.minimum(extent, 128).prod() if preprocessing.preset == "paper" else _BRAIN_SHARE * extent.prod()
-        voxels = volume / (preprocessing.spacing / _fine(preprocessing)) ** 3
+        voxels = volume / (preprocessing.spacing / fine_of(preprocessing)) ** 3
         return round(len(cases) * voxels * (2 * len(MODALITIES) + 1))
     return 0
 
 
-def _fine(preprocessing: Preprocessing) -> int:
+def fine_of(preprocessing: Preprocessing) -> int:
+    """How many times finer than the network's grid the cached one is."""
     return 2 if preprocessing.spacing >= _FINE_FROM_MM else 1
 
 
@@ -132,7 +133,7 @@ def _open(name: str, place: Path, preprocessing: Preprocessing) -> tuple[CachedC
     """The case stored in ``place`` and the hashes of its sources; None where it is not there or damaged."""
     try:
         hashes = json.loads((place / "sources.json").read_text(encoding="utf-8"))
-        case = _MappedCase(name, place, _fine(preprocessing), _digest("".join(hashes.values()).encode()))
+        case = _MappedCase(name, place, fine_of(preprocessing), _digest("".join(hashes.values()).encode()))
         return (case, hashes) if case.images.size and case.classes.size else None
     except (OSError, ValueError):  # ValueError: not the size that its header says, or no JSON
         return None
@@ -185,7 +186,7 @@ def _build(case: TrainingCase, place: Path, preprocessing: Preprocessing) -> str
 def _preprocess(case: TrainingCase, preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
     arrays, affine = case.read(MODALITIES)
     classes = case.read_reference()
-    fine = _fine(preprocessing)
+    fine = fine_of(preprocessing)
     prepared = Preprocessing(preprocessing.preset, preprocessing.spacing / fine).prepare(arrays, affine)
     images = functional.avg_pool3d(prepared.tensor[None], kernel_size=fine, stride=1)[0]
     return images.half().numpy(), prepared.labels_like_input(classes)
