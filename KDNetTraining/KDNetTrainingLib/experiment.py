@@ -130,6 +130,8 @@ class _Experiment:
         resumed = any((self._run.path / training.key).exists() for training in self._trainings)
         epochs = [self._plan.epochs(training) for training in self._trainings]
         self._report(kind="run", what="resume" if resumed else "begin", trainings=[training.key for training in self._trainings], epochs=epochs)
+        if self._world.leads:
+            write_readme(self._run)
         return cases, {case.name: case for case in cached}
 
     def _record_data(self, hashes: dict[str, dict[str, str]], left_out: dict[str, str]) -> None:

@@ -176,6 +176,19 @@ def test_cross_validation_tests_every_case_once_and_compares_the_systems(data, t
     assert sorted(name for fold in folds for name in fold) == [f"BraTS2021_{index:05}" for index in range(5)]
 
 
+def test_a_second_process_in_the_same_folder_is_refused(data, tmp_path):
+    def begin_again(event):
+        if event["kind"] == "steps":
+            with pytest.raises(InputError, match="already works in"):
+                carried_out(PLAN, data, tmp_path)
+            RunFolder(tmp_path).request_stop()
+
+    with pytest.raises(Stopped):
+        carried_out(PLAN, data, tmp_path, begin_again)
+    # What it was refused did not end the first one's events.
+    assert [event["what"] for event in events_of(tmp_path) if event["kind"] == "run"] == ["begin", "stopped"]
+
+
 def test_unknown_test_cases_and_nothing_left_to_train_on_are_said(data, tmp_path):
     with pytest.raises(InputError, match="no complete case nobody"):
         carried_out(replace(PLAN, test=("nobody",)), data, tmp_path / "1")

@@ -100,7 +100,7 @@ def test_processes_share_every_batch_and_leave_no_case_out():
     assert [name for _, _, names in alone.epoch(3, 0) for name in names] == flat
 
 
-@pytest.mark.parametrize("after", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("after", [1, 4, 6])
 def test_stopped_at_any_step_it_goes_on_to_the_very_same_weights(tmp_path, after):
     events = Events()
     expected = weights(trainer(tmp_path / "whole", epochs=3, events=events).run())
