@@ -150,11 +150,23 @@ def test_a_stop_request_ends_it_and_the_next_start_forgets_it(data, tmp_path):
         if event["kind"] == "epoch":
             run.request_stop()
 
-    with pytest.raises(Stopped, match="kdnet stop.*in epoch 2 of 2"):
+    with pytest.raises(Stopped, match="kdnet stop.*after epoch 1 of 2"):
         carried_out(PLAN, data, run.path, ask)
     assert list(run.events())[-1]["what"] == "stopped"
     carried_out(PLAN, data, run.path)
     assert list(run.events())[-1]["what"] == "finished"
+
+
+def test_a_stop_after_the_epoch_finishes_and_scores_what_has_no_other_epoch_left(data, tmp_path):
+    run = RunFolder(tmp_path / "run")
+
+    def ask(event):
+        if event["kind"] == "epoch" and event["epoch"] == 2:
+            run.request_stop(after_epoch=True)
+
+    with pytest.raises(Stopped, match=r"kdnet stop --after-epoch\) before all/gt\+kl\+kd"):
+        carried_out(PLAN, data, run.path, ask)
+    assert [event["training"] for event in run.events() if event["kind"] == "scores"] == ["all/teacher"]
 
 
 def test_cross_validation_tests_every_case_once_and_compares_the_systems(data, tmp_path):
@@ -179,7 +191,7 @@ def test_cross_validation_tests_every_case_once_and_compares_the_systems(data, t
 def test_a_second_process_in_the_same_folder_is_refused(data, tmp_path):
     def begin_again(event):
         if event["kind"] == "steps":
-            with pytest.raises(InputError, match="already works in"):
+            with pytest.raises(InputError, match="Another training .* works in"):
                 carried_out(PLAN, data, tmp_path)
             RunFolder(tmp_path).request_stop()
 
