@@ -18,7 +18,7 @@ from KDNetTrainingLib.errors import Stopped
 from KDNetTrainingLib.experiment import run_plan
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.run_folder import RunFolder
-from KDNetTrainingLib.settings import settings_from
+from KDNetTrainingLib.settings import preset, preset_names, settings_from
 from training.generated_cases import write_case
 
 TINY = settings_from({
@@ -186,6 +186,16 @@ def test_cross_validation_tests_every_case_once_and_compares_the_systems(data, t
     assert models == ["cv-baseline-fold-1", "cv-baseline-fold-2", "cv-gt-kl-kd-fold-1", "cv-gt-kl-kd-fold-2"]
     folds = json.loads((tmp_path / "folds.json").read_text())["folds"]
     assert sorted(name for fold in folds for name in fold) == [f"BraTS2021_{index:05}" for index in range(5)]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_trains(data, tmp_path, name):
+    """Made small: everything else of the preset (losses, masks, augmentation, schedule, warm start) as it is."""
+    small = {"crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 1, "epochs_teacher": 1}
+    carried_out(Plan(("gt+kl+kd",), settings_from(small, preset(name)), "", exported=("gt+kl+kd",), name="tiny"), data, tmp_path)
+    [event] = [event for event in events_of(tmp_path) if event["kind"] == "epoch" and event["training"] == "all/gt+kl+kd"]
+    assert set(event["train"]) == {"loss", "gt", "kd", "kl"} and all(0 < value < 100 for value in event["train"].values())
+    assert model_of(tmp_path)[1].preprocessing["preset"] == preset(name).preprocessing
 
 
 def test_a_second_process_in_the_same_folder_is_refused(data, tmp_path):
