@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps ...")
     parser.add_argument("--data", type=Path, help="where the cases lie now, if they were moved")
-    parser.add_argument("--attached", action="store_true", help="save and end when standard input ends, as it does with the program that holds its other end")
+    parser.add_argument("--attached", action="store_true", help="save and end when standard input ends, as with the program that writes to it")
     arguments = parser.parse_args(argv)
     try:
         _write_into(arguments.run / LOG)

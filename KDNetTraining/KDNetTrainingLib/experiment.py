@@ -91,8 +91,8 @@ class _Experiment:
         cases, cached = self._prepare(stop)
         teacher_of: dict[str, EncoderDecoder] = {}
         for place, training in enumerate(self._trainings):
-            if stop.reason:
-                raise Stopped(f"Stopped ({stop.reason}) before {training.key}; everything is saved.")
+            if stop.reason_after_epoch:
+                raise Stopped(f"Stopped ({stop.reason_after_epoch}) before {training.key}; everything is saved.")
             self._current, self._later = training, self._trainings[place + 1 :]
             self._train(training, cases, cached, teacher_of, stop)
 

@@ -26,7 +26,7 @@ with world(torch.device("cpu")) as processes:
     events = Events()
     teacher = SYSTEMS["teacher"].make(settings, None).network
     system = SYSTEMS["gt+kl+kd"].make(settings, teacher)
-    none = type("Interruption", (), {"reason": None})()
+    none = type("Interruption", (), {"reason": None, "reason_after_epoch": None})()
     Trainer(system, cases(5), cases(3), 2, settings, Checkpoints(folder, events.append), processes, events, none).run()
     if processes.leads:
         (folder / "events.json").write_text(json.dumps(events.of("epoch")))

@@ -47,7 +47,10 @@ def test_it_tells_what_the_run_then_takes(tmp_path):
         assert found["memory_available_bytes"] > 1e8
 
 
-@pytest.mark.parametrize("cases, folds, share, test", [(24, 0, 0.2, 0), (24, 0, 0.0, 6), (30, 3, 0.2, 0), (31, 3, 0.1, 0), (3, 3, 0.2, 0), (2, 0, 0.5, 0)])
+SPLITS = [(24, 0, 0.2, 0), (24, 0, 0.0, 6), (30, 3, 0.2, 0), (31, 3, 0.1, 0), (3, 3, 0.2, 0), (2, 0, 0.5, 0)]
+
+
+@pytest.mark.parametrize("cases, folds, share, test", SPLITS)
 def test_cases_are_counted_as_they_will_be_split(cases, folds, share, test):
     listed = [TrainingCase(f"case-{index:02}", f"patient-{index:02}", "", None, {}, Path(), None) for index in range(cases)]
     kept = set(make_folds(listed, folds, 0)[0]) if folds else {case.name for case in listed[:test]}

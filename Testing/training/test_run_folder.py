@@ -98,6 +98,21 @@ def test_a_stop_is_asked_for_and_taken_back(run):
     assert not run.stop_requested
 
 
+def test_a_stop_after_the_epoch_is_another_request_and_the_last_one_counts(run):
+    def asked():
+        return run.stop_requested, run.stop_after_epoch_requested
+
+    run.request_stop(after_epoch=True)
+    assert asked() == (False, True)
+    run.request_stop()
+    assert asked() == (True, False)
+    run.request_stop(after_epoch=True)
+    run.clear_stop()
+    assert asked() == (False, False)
+    (run.path / "stop").touch()  # by hand
+    assert asked() == (True, False)
+
+
 def test_each_training_has_its_folder(run):
     folder = run.folder("fold-1/gt+kl+kd")
     assert folder.is_dir() and folder == run.path / "fold-1" / "gt+kl+kd" == run.folder("fold-1/gt+kl+kd")

@@ -43,8 +43,20 @@ class Events(list):
         return [event for event in self if event["kind"] == kind]
 
 
-def trainer(folder, epochs=2, settings=SETTINGS, system=None, training=3, validation=2, events=None, reason=lambda: None):
-    interruption = type("Interruption", (), {"reason": property(lambda self: reason())})()
+class Asked:
+    """In the place of an interruption: asked to end by what ``reason`` and ``after_epoch`` give."""
+
+    def __init__(self, reason, after_epoch):
+        self._reason, self._after_epoch = reason, after_epoch
+
+    reason = property(lambda self: self._reason())
+    reason_after_epoch = property(lambda self: self.reason or self._after_epoch())
+
+
+def trainer(
+    folder, epochs=2, settings=SETTINGS, system=None, training=3, validation=2, events=None, reason=lambda: None, after_epoch=lambda: None
+):
+    interruption = Asked(reason, after_epoch)
     events = Events() if events is None else events
     system = system or SYSTEMS["teacher"].make(settings, None)
     return Trainer(system, cases(training), cases(validation), epochs, settings, Checkpoints(folder, events.append), CPU, events, interruption)
@@ -65,6 +77,7 @@ def test_it_learns_and_tells(tmp_path):
     assert [event["epoch"] for event in epochs] == list(range(1, 9)) and {event["epochs"] for event in epochs} == {8}
     assert epochs[-1]["train"]["loss"] < 0.8 * epochs[0]["train"]["loss"]
     assert all(set(event["validation"]) == {"loss", "ET", "TC", "WT"} for event in epochs)
+    assert all(0.05 < event["memory_gb"] < 20 and event["gpu_gb"] is None for event in epochs)
     assert epochs[0]["best"] and epochs[-1]["left"] == 0 and 0 < epochs[0]["reading_seconds"] < epochs[0]["seconds"]
     first = events.of("steps")[0]
     assert (first["epoch"], first["step"], first["steps"]) == (1, 1, 3) and first["left"] > 0 and first["train"]["loss"] > 0
@@ -112,6 +125,18 @@ def test_stopped_at_any_step_it_goes_on_to_the_very_same_weights(tmp_path, after
     assert same(weights(trainer(tmp_path / "cut", epochs=3, events=resumed).run()), expected)
     told = [[(e["epoch"], e["train"], e["validation"], e["learning_rate"], e["best"]) for e in each.of("epoch")] for each in (events, resumed)]
     assert told[0] == told[1]
+
+
+def test_asked_to_end_after_the_epoch_it_finishes_that_one_and_goes_on_to_the_very_same_weights(tmp_path):
+    expected = weights(trainer(tmp_path / "whole").run())
+    events = Events()
+    with pytest.raises(Stopped, match=r"^Stopped \(kdnet stop --after-epoch\) after epoch 1 of 2; everything is saved.$"):
+        trainer(tmp_path / "cut", events=events, after_epoch=lambda: "kdnet stop --after-epoch").run()
+    assert [event["epoch"] for event in events.of("epoch")] == [1]
+    assert same(weights(trainer(tmp_path / "cut").run()), expected)
+    events = Events()
+    trainer(tmp_path / "last", epochs=1, events=events, after_epoch=lambda: "kdnet stop --after-epoch").run()  # nothing is left to stop
+    assert [event["epoch"] for event in events.of("epoch")] == [1]
 
 
 def test_a_finished_training_is_prolonged_as_if_it_had_been_longer(tmp_path):

@@ -12,6 +12,7 @@ def add_parser(subparsers) -> None:
     """Add the subcommand to ``kdnet``."""
     parser = subparsers.add_parser("stop", help="ask a running training to save and end; it can be resumed")
     parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("--after-epoch", action="store_true", help="let it finish the epoch that it is in")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,9 +21,10 @@ def run(arguments: argparse.Namespace) -> int:
     if state.state != "running":
         print(f"Nothing runs in {arguments.run} ({state.state}).")
         return 0
-    RunFolder(arguments.run).request_stop()
+    RunFolder(arguments.run).request_stop(after_epoch=arguments.after_epoch)
+    what = "epoch" if arguments.after_epoch else "step"
     print(
-        f"Asked {state.holder} to stop: it finishes the step (or the scoring) it is in, saves, and ends.\n"
+        f"Asked {state.holder} to stop: it finishes the {what} (or the scoring) it is in, saves, and ends.\n"
         f"See it end with: kdnet status {shlex.quote(str(arguments.run))} --follow\n"
         f"Go on later with: kdnet resume {shlex.quote(str(arguments.run))}"
     )

@@ -37,7 +37,9 @@ def read_preview(training: Path) -> Preview | None:
         return None
 
 
-def write_preview(training: Path, case: str, modality: str, epoch: int, scan: np.ndarray, reference: np.ndarray, prediction: np.ndarray, spacing: float) -> None:
+def write_preview(
+    training: Path, case: str, modality: str, epoch: int, scan: np.ndarray, reference: np.ndarray, prediction: np.ndarray, spacing: float
+) -> None:
     """Put a preview into the folder of a training, in the place of an earlier one; preview.json is written last.
 
     Args:

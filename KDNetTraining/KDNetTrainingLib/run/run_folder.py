@@ -10,6 +10,9 @@ from KDNetLib.errors import InputError
 from KDNetTrainingLib.run.event_log import EventLog, append_event
 
 
+_STOP, _AFTER_STEP, _AFTER_EPOCH = "stop", "step", "epoch"
+
+
 class RunFolder:
     """Files of one run. ``path`` is created where missing; raises InputError where that is not possible."""
 
@@ -72,18 +75,30 @@ class RunFolder:
     @property
     def stop_requested(self) -> bool:
         """Whether the training in this folder was asked to end after its step."""
-        return (self.path / "stop").exists()
+        return self._stop_request() not in (None, _AFTER_EPOCH)
 
-    def request_stop(self) -> None:
-        """Ask the training that works in this folder to save and end after its step.
+    @property
+    def stop_after_epoch_requested(self) -> bool:
+        """Whether the training in this folder was asked to end after its epoch."""
+        return self._stop_request() == _AFTER_EPOCH
+
+    def request_stop(self, after_epoch: bool = False) -> None:
+        """Ask the training that works in this folder to save and end after its step or its epoch; the last request counts.
 
         Raises InputError where the folder cannot be written to.
         """
         try:
-            (self.path / "stop").touch()
+            with replacing(self.path / _STOP) as partial:
+                partial.write_text(_AFTER_EPOCH if after_epoch else _AFTER_STEP, encoding="ascii")
         except OSError as error:
             raise InputError(f"{self.path} cannot be written to ({error.strerror}); stop the training where it was started.") from error
 
     def clear_stop(self) -> None:
         """Take the request to stop back."""
-        (self.path / "stop").unlink(missing_ok=True)
+        (self.path / _STOP).unlink(missing_ok=True)
+
+    def _stop_request(self) -> str | None:
+        try:
+            return (self.path / _STOP).read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return None

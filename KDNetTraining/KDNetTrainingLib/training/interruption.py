@@ -8,7 +8,7 @@ from KDNetTrainingLib.run.run_folder import RunFolder
 
 
 class Interruption:
-    """Whether the training should end after the step it is in."""
+    """Whether the training should end after the step, or the epoch, that it is in."""
 
     def __init__(self, run: RunFolder):
         self._run = run
@@ -16,8 +16,13 @@ class Interruption:
 
     @property
     def reason(self) -> str | None:
-        """What asked for the end (a signal's name, or ``kdnet stop``), or None."""
+        """What asked for the end after the step (a signal's name, or ``kdnet stop``), or None."""
         return self._signal or ("kdnet stop" if self._run.stop_requested else None)
+
+    @property
+    def reason_after_epoch(self) -> str | None:
+        """What asked for the end after the epoch, or after the step, or None."""
+        return self.reason or ("kdnet stop --after-epoch" if self._run.stop_after_epoch_requested else None)
 
     def _on_signal(self, number, frame) -> None:
         if self._signal:  # whoever presses Ctrl-C twice does not want to wait for the step

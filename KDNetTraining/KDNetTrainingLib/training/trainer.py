@@ -9,6 +9,7 @@ from torch import nn
 from KDNetLib.memory import is_out_of_memory
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.errors import Stopped, TrainingError
+from KDNetTrainingLib.run.peak_memory import process_peak
 from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.systems.base import System
 from KDNetTrainingLib.training.batches import Batches
@@ -30,7 +31,7 @@ class Trainer:
     Args:
         validation: cases for the schedule and for choosing the best epoch; may be empty, then the last epoch counts.
         report: called with the fields of every event of kind ``steps``, ``epoch`` or ``warning``.
-        interruption: looked at after every step.
+        interruption: looked at after every step and epoch.
     """
 
     def __init__(
@@ -139,14 +140,16 @@ class Trainer:
         self._report(
             kind="epoch", epoch=self._epoch, epochs=self._epochs, train=_rounded(train), validation=_rounded(measured), learning_rate=rate,
             seconds=round(seconds, 2), reading_seconds=round(self._batches.reading_seconds, 3), gpu_gb=_gpu_gigabytes(self._world.device),
-            best=better, left=round(seconds * (self._epochs - self._epoch)),
+            memory_gb=_gigabytes(process_peak()), best=better, left=round(seconds * (self._epochs - self._epoch)),
         )
         self._batches.reading_seconds = 0.0
-        if self._epoch < self._epochs and self._agreed(self._interruption.reason is not None)[0]:
+        if self._epoch < self._epochs and self._agreed(self._interruption.reason_after_epoch is not None)[0]:
             raise self._stopped()
 
     def _stopped(self) -> Stopped:
-        return Stopped(f"Stopped ({self._interruption.reason or 'asked by another process'}) in epoch {self._epoch + 1} of {self._epochs}; everything is saved.")
+        reason = self._interruption.reason_after_epoch or "asked by another process"
+        where = f"in epoch {self._epoch + 1}" if self._step else f"after epoch {self._epoch}"
+        return Stopped(f"Stopped ({reason}) {where} of {self._epochs}; everything is saved.")
 
     def _agreed(self, *flags: bool) -> list[bool]:
         """For each flag whether any process has it up."""
@@ -201,4 +204,8 @@ def _rounded(values: dict[str, float]) -> dict[str, float]:
 
 
 def _gpu_gigabytes(device: torch.device) -> float | None:
-    return round(torch.cuda.max_memory_allocated(device) / 2**30, 2) if device.type == "cuda" else None
+    return _gigabytes(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
+
+
+def _gigabytes(count: int | None) -> float | None:
+    return None if count is None else round(count / 2**30, 2)
