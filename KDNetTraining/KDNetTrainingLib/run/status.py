@@ -1,5 +1,6 @@
 """How far a run is, told from its events and its lock by any process, cheaply enough to ask twice a second."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,15 +88,23 @@ class RunState:
         total = sum(training.epochs for training in self.trainings.values())
         return sum(training.epochs * training.fraction for training in self.trainings.values()) / total if total else 0.0
 
-    def refresh(self) -> None:
-        """Take in the events since the last time and whether a process holds the folder."""
+    def refresh(self, seconds: float = math.inf) -> bool:
+        """Take in the events since the last time and whether a process holds the folder.
+
+        After ``seconds`` the rest is left for the next call and False returned; all is then as it was at an earlier moment.
+        """
         # The lock first: a run that ends between the two looks is then still running, and not killed.
         self.holder = holder(self._lock)
+        end, complete = time.monotonic() + seconds, True
         for event in self._log.new():
             self.take(event)
+            if time.monotonic() > end:
+                complete = False
+                break
         self.state = self._state(self.holder)
         if self.state != "running":
             self.seconds_left = None
+        return complete
 
     def take(self, event: dict) -> None:
         """Take in one event, as it is in events.jsonl."""
