@@ -8,6 +8,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from .io_manager import CoreIOManager
 from .layout_manager import LayoutManager
+from .module_objects import qSlicerScriptedLoadableModule
 from .qt_facade import standIn
 
 
@@ -116,6 +117,28 @@ class qSlicerApplication(QtWidgets.QApplication):
         return ""
 
 
+@standIn
+class qSlicerMainWindow(QtWidgets.QMainWindow):
+    """The main window, as far as ``slicer.util.selectModule`` needs it."""
+
+    def moduleSelector(self):
+        return self
+
+    def selectModule(self, name):
+        """Leave the module that is open and enter the one called `name`, as choosing it in the module menu does."""
+        modules = [m for m in vars(slicer.modules).values() if isinstance(m, qSlicerScriptedLoadableModule)]
+        chosen = next((module for module in modules if module.name == name), None)
+        if chosen is None:
+            raise RuntimeError(f"The bench has loaded no module {name}.")
+        panels = [module._d.widget for module in modules if module._d.widget is not None]
+        if chosen.widgetRepresentation().isEntered:
+            return
+        for panel in panels:
+            if panel.isEntered:
+                panel.exit()
+        chosen.widgetRepresentation().enter()
+
+
 def setHeadless(app, headless):
     """With True: as started with ``--no-main-window``; with False there is a main window, as usual."""
     windows = [w for w in app.topLevelWidgets() if w.objectName == "qSlicerMainWindow"]
@@ -125,7 +148,7 @@ def setHeadless(app, headless):
             window.objectName = "closed"
             window.deleteLater()
     elif not windows:
-        window = QtWidgets.QMainWindow()
+        window = qSlicerMainWindow()
         window.objectName = "qSlicerMainWindow"
         app._d.mainWindow = window
 

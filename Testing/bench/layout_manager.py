@@ -3,6 +3,8 @@
 Like the application's they exist from the start and survive the closing of the scene. :mod:`bench.views` draws them.
 """
 
+import xml.etree.ElementTree as ElementTree
+
 import slicer
 
 _ORIENTATIONS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
@@ -64,6 +66,34 @@ class ThreeDWidget:
     resetCamera = forceRender = scheduleRender = resetFocalPoint
 
 
+class LayoutLogic:
+    """The layout node, and of what the application's vtkMRMLLayoutLogic does the plot views.
+
+    The real one would take the 3-D view's node over, which needs the widgets that the wheel lacks.
+    """
+
+    def __init__(self, mrml):
+        self._mrml = mrml
+        self._node = slicer.vtkMRMLLayoutNode()
+
+    def GetLayoutNode(self):
+        return self._node
+
+    def arrange(self, layout):
+        """Switch to an arrangement of the layout node; the nodes of its plot views are made where they are missing."""
+        if not self._node.IsLayoutDescription(layout):
+            self._node.AddLayoutDescription(layout, '<layout type="vertical"/>')  # one of the application's own
+        self._node.SetViewArrangement(layout)
+        for view in ElementTree.fromstring(self._node.GetLayoutDescription(layout)).iter("view"):
+            tag = view.get("singletontag")
+            if view.get("class") == "vtkMRMLPlotViewNode" and not self._mrml.scene.GetSingletonNode(tag, "vtkMRMLPlotViewNode"):
+                node = slicer.vtkMRMLPlotViewNode()
+                node.SetSingletonTag(tag)
+                node.SetLayoutName(tag)
+                node.SetName(tag)
+                self._mrml.scene.AddNode(node)
+
+
 class LayoutManager:
     """The views of the four-up layout."""
 
@@ -73,10 +103,18 @@ class LayoutManager:
         self._mrml = mrml
         self._slices = {name: SliceWidget(mrml, name) for name in _ORIENTATIONS}
         self._threeD = ThreeDWidget(mrml, "1")
-        self.layout = slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
+        self._layoutLogic = LayoutLogic(mrml)
+        self.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
+
+    def layoutLogic(self):
+        return self._layoutLogic
+
+    @property
+    def layout(self):
+        return self._layoutLogic.GetLayoutNode().GetViewArrangement()
 
     def setLayout(self, layout):
-        self.layout = layout
+        self._layoutLogic.arrange(layout)
 
     def sliceViewNames(self):
         return tuple(self._slices)
@@ -99,6 +137,6 @@ class LayoutManager:
 
     def reset(self):
         """After closing the scene: layout and orientations as at the start."""
-        self.layout = slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
+        self.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
         for widget in self._slices.values():
             widget.reset()

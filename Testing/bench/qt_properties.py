@@ -47,6 +47,10 @@ class QtProperty:
         write(obj, self._name, value)
 
 
+#: Whether a .ui file is being loaded.
+loadingUi = False
+
+
 def metaProperty(obj, name):
     """The QMetaProperty `name` of a QObject, or None."""
     metaObject = obj.metaObject()
@@ -104,6 +108,8 @@ def setAttribute(isCppClass):
             _genericSet(self, name, value)
         elif name in _dynamicProperties(self):
             _writeProperty(self, name, value)
+        elif loadingUi:
+            pass  # PySide6's loader, and not PythonQt's, gives every widget of the file to the outermost as an attribute
         elif found is not None:
             what = "Signal" if isinstance(found, QtCore.Signal) else "Slot"
             raise AttributeError(f"{what} '{name}' can not be overwritten on {cls.__name__} object")

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
-from . import ctk_widgets, mrml_widgets
+from . import ctk_widgets, mrml_widgets, qt_properties
 from .qt_properties import QtProperty
 
 _STAND_INS = {cls.__name__: cls for cls in (*ctk_widgets.WIDGETS, *mrml_widgets.WIDGETS)}
@@ -28,7 +28,11 @@ class QUiLoader(QtUiTools.QUiLoader):
         text = QtCore.QBuffer()
         text.setData(ElementTree.tostring(tree))
         text.open(QtCore.QIODevice.ReadOnly)
-        widget = super().load(text, parent)
+        qt_properties.loadingUi = True
+        try:
+            widget = super().load(text, parent)
+        finally:
+            qt_properties.loadingUi = False
         for connection in connections if connections is not None else ():
             self._connect(widget, {part.tag: part.text for part in connection})
         return widget
