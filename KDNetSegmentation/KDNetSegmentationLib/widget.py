@@ -71,7 +71,8 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.initializeParameterNode()
 
     def enter(self):
-        """The user opens the module."""
+        """The user opens the module; other modules may have added models since."""
+        self._models.refresh()
         self.initializeParameterNode()
 
     def cleanup(self):
