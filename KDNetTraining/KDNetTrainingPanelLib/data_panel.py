@@ -49,13 +49,15 @@ class DataPanel:
         self._folder, self.found, self._problem = folder, None, ""
         self._check.stop()
         self._showCases()
+        self._showStatus("")
         if folder:
             self._ui.dataProgressBar.value = 0
             try:
                 self._check.start(folder)
             except KDNetError as error:
                 self._problem = str(error)
-        self._showStatus(_("Looking for cases") if self.checking else "")
+        if self.found is None:
+            self._showStatus(_("Looking for cases") if self.checking else "")
 
     def stop(self) -> None:
         """Look no further."""
@@ -94,6 +96,7 @@ class DataPanel:
                 if case["problem"]:
                     item.setForeground(qt.QBrush(qt.QColor(PROBLEM_COLOUR)))
                 table.setItem(row, column, item)
+        table.setColumnHidden(3, not any(case["grade"] for case in cases))
         table.resizeColumnsToContents()
         table.visible = bool(cases)
 

@@ -81,12 +81,15 @@ class ParameterRow:
         elif "choices" in self._facts:
             control = qt.QComboBox()
             control.addItems(list(self._facts["choices"]))
+            control.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
+            control.minimumContentsLength = 8
             control.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)
             control.connect("activated(int)", self._edited)
         elif self.name == "teacher_modalities":
             control = qt.QWidget()
             control.setLayout(qt.QHBoxLayout())
             control.layout().setContentsMargins(0, 0, 0, 0)
+            control.layout().spacing = 2
             for modality in MODALITIES:
                 self._boxes[modality] = box = qt.QCheckBox(modality)
                 control.layout().addWidget(box)
@@ -95,6 +98,7 @@ class ParameterRow:
             # A line and not a spin box: learning rates need 1e-4, and the wheel that scrolls the panel changes nothing.
             control = qt.QLineEdit()
             control.minimumWidth = 60
+            control.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
             control.connect("textEdited(QString)", self._edited)
         return control
 

@@ -16,8 +16,8 @@ class PathRow:
         edit.filters = ctk.ctkPathLineEdit.Dirs
         edit.focusPolicy = qt.Qt.StrongFocus  # CTK's own is none, which takes it out of the keyboard's order
         self._timer = qt.QTimer()
-        self._timer.singleShot = True
-        self._timer.interval = _PAUSE_MS
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE_MS)
         self._timer.connect("timeout()", self._onPause)
         edit.connect("currentPathChanged(QString)", self._onChanged)
 

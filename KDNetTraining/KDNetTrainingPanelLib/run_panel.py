@@ -13,6 +13,8 @@ from KDNetTrainingPanelLib.run_process import holdsRun
 from KDNetTrainingPanelLib.styles import ERROR_STYLE, WARNING_STYLE
 from KDNetTrainingPanelLib.watched_run import WatchedRun
 
+_LAST_RUN = "KDNetTraining/LastRunFolder"
+
 
 class RunPanel:
     """``onChosen(folder)`` is called when the user chooses another run folder; ``run`` is the ``TrainingRun`` there, or None."""
@@ -35,6 +37,15 @@ class RunPanel:
             self.run, self._error = self._logic.run(folder, WatchedRun), ""
         except KDNetError as error:
             self.run, self._error = None, str(error)
+
+    def remember(self) -> None:
+        """Let the next start of Slicer find the run again."""
+        slicer.app.settings().setValue(_LAST_RUN, self._folder)
+
+    def remembered(self) -> str:
+        """The folder of the run that was started last, "" where it is gone."""
+        folder = slicer.app.settings().value(_LAST_RUN, "")
+        return folder if folder and holdsRun(folder) else ""
 
     def stop(self) -> None:
         """Tell nothing any more."""
@@ -73,9 +84,9 @@ class RunPanel:
         box.addButton(qt.QMessageBox.Cancel)
         box.exec_()
         pressed = box.clickedButton()
-        if resume is not None and pressed is resume:
+        if resume is not None and pressed == resume:
             return "resume"
-        if pressed is not other:
+        if pressed != other:
             return ""
         return qt.QFileDialog.getExistingDirectory(
             slicer.util.mainWindow(), _("Folder for the run"), str(Path(self._folder).parent)

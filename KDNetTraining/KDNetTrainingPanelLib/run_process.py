@@ -147,7 +147,11 @@ class TrainingRun:
         self._process.kill()
         self._process.wait()
         self._close()
+        deadline = time.monotonic() + _LAST_WAIT_SECONDS
         self.state.refresh()
+        while holder is not None and self.state.holder == holder and time.monotonic() < deadline:
+            time.sleep(0.02)  # the system needs a moment to take a large process away
+            self.state.refresh()
 
     def wait(self, progress=None) -> RunState:
         """Block until no process works in the folder, while the application stays alive; returns the state then.

@@ -61,7 +61,7 @@ class KDNetTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._progress = ProgressPanel(self.ui.progressContainer)
         self._use = UsePanel(self.ui.useContainer, self._progress)
         self._timer = qt.QTimer()
-        self._timer.interval = _LOOK_MS
+        self._timer.setInterval(_LOOK_MS)
         self._timer.connect("timeout()", self.onTimer)
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneChanged)
@@ -73,6 +73,8 @@ class KDNetTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.stopButton.connect("clicked(bool)", self.onStop)
         self._showStatus("")
         self.initializeParameterNode()
+        if not self._parameterNode.runFolder:
+            self._parameterNode.runFolder = self._run.remembered()
 
     def enter(self):
         """The user opens the module."""
@@ -236,6 +238,7 @@ class KDNetTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _onStarted(self):
         self._run.show(self._parameterNode.runFolder)
+        self._run.remember()
         self.ui.progressCollapsibleButton.collapsed = False
         self._timer.start()
 

@@ -226,6 +226,16 @@ def test_training_that_shall_go_on_does_and_is_found_again(ready, tmp_path):
             os.kill(pid, signal.SIGKILL)
 
 
+def test_next_start_of_slicer_finds_the_run(ready, bench, tmp_path):
+    start(ready)
+    ready._run.run.end()
+    slicer.mrmlScene.Clear()
+    panel = bench.load(ROOT / "KDNetTraining" / "KDNetTraining.py").widget  # the module of a new Slicer, with an empty scene
+    assert panel._parameterNode.runFolder == str(tmp_path / "run")
+    assert panel.ui.pauseButton.text == "Res&ume" and panel.ui.pauseButton.enabled
+    panel.cleanup()
+
+
 def test_closing_the_scene_leaves_the_training_and_its_folder(ready, tmp_path):
     run = start(ready)
     slicer.mrmlScene.Clear()
