@@ -154,13 +154,13 @@ def _peak_memory(device: torch.device) -> int | None:
     return torch.mps.driver_allocated_memory() if device.type == "mps" else process_peak()
 
 
-def _main() -> int:
+def main(argv: list[str] | None = None) -> int:
+    """Print the estimate as one line of JSON; returns 0, or 2 with a sentence on standard error."""
     parser = argparse.ArgumentParser(prog="python -m KDNetTrainingLib.estimate", description="Print what a run would take on this machine as JSON.")
     parser.add_argument("plan", type=Path, help="JSON file of the plan (what Plan.as_dict gives)")
     parser.add_argument("--cases", type=int, required=True, help="number of usable cases")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps ...")
-    arguments = parser.parse_args()
-    keep_freed_memory()  # as a run does
+    arguments = parser.parse_args(argv)
     try:
         content = json.loads(arguments.plan.read_text(encoding="utf-8"))
         print(json.dumps(asdict(estimate(plan_from(content), arguments.cases, arguments.device))))
@@ -174,4 +174,5 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    keep_freed_memory()  # as a run does
+    sys.exit(main())

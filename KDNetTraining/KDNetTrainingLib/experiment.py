@@ -27,6 +27,7 @@ from KDNetTrainingLib.run.lock import locked
 from KDNetTrainingLib.run.pictures import draw_training
 from KDNetTrainingLib.run.preview_folder import write_preview
 from KDNetTrainingLib.run.readme import write_readme
+from KDNetTrainingLib.run.report_html import write_html_report
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.systems.base import System
 from KDNetTrainingLib.systems.registry import SYSTEMS
@@ -97,11 +98,15 @@ class _Experiment:
             self._train(training, cases, cached, teacher_of, stop)
 
     def _end(self, what: str, message: str) -> None:
-        """Tell how the run ended, in its events and its README; where that fails too, the first failure is the one to show."""
+        """Tell how the run ended, in its events, its report and its README; where that fails too, the first failure is the one to show."""
         with suppress(OSError):
             self._report(kind="run", what=what, message=message)
             if self._world.leads:
-                write_readme(self._run)
+                self._document()
+
+    def _document(self) -> None:
+        write_html_report(self._run)
+        write_readme(self._run)
 
     def _prepare(self, stop: Interruption) -> tuple[dict[str, TrainingCase], dict[str, CachedCase]]:
         """Cases and their cached arrays by name; writes data.json, folds.json and environment.json."""
@@ -131,7 +136,7 @@ class _Experiment:
         epochs = [self._plan.epochs(training) for training in self._trainings]
         self._report(kind="run", what="resume" if resumed else "begin", trainings=[training.key for training in self._trainings], epochs=epochs)
         if self._world.leads:
-            write_readme(self._run)
+            self._document()
         return cases, {case.name: case for case in cached}
 
     def _record_data(self, hashes: dict[str, dict[str, str]], left_out: dict[str, str]) -> None:
@@ -197,7 +202,7 @@ class _Experiment:
             self._score(training, settings, system, [cases[name] for name in test or validation], scores, len(train), bool(test), stop)
             draw_training(self._run, training)
             write_report(self._run.path, self._trainings)
-            write_readme(self._run)
+            self._document()
         self._world.wait()
 
     def _preview(self, folder: Path, system: System, case: CachedCase, epoch: int) -> None:

@@ -76,7 +76,7 @@ def test_more_epochs_folds_and_systems_take_longer_in_proportion(monkeypatch):
     assert found.disk_bytes == cached + 3 * 4 * 1000 * (7 + 7 + 8)
 
 
-def test_what_cannot_be_is_a_sentence(tmp_path):
+def test_what_cannot_be_is_a_sentence(tmp_path, capsys):
     with pytest.raises(InputError, match=r"^1 usable case\(s\) do not suffice"):
         estimate(replace(PLAN, test=("a",)), 1, "cpu")
     with pytest.raises(InputError, match=r"^2 usable case\(s\) do not suffice"):
@@ -85,8 +85,9 @@ def test_what_cannot_be_is_a_sentence(tmp_path):
         estimate(PLAN, 10, "cuda:9")
     (tmp_path / "plan.json").write_text(json.dumps(PLAN.as_dict()))
     for path, device, sentence in ((tmp_path / "plan.json", "cuda:9", "no device cuda:9 here"), (tmp_path, "cpu", "cannot be read as a plan")):
-        told = program("-m", "KDNetTrainingLib.estimate", str(path), "--cases", "9", "--device", device)
-        assert (told.returncode, told.stdout) == (2, "") and sentence in told.stderr and len(told.stderr.splitlines()) == 1
+        assert module.main([str(path), "--cases", "9", "--device", device]) == 2
+        out, told = capsys.readouterr()
+        assert out == "" and sentence in told and len(told.splitlines()) == 1
 
 
 PEAK = """

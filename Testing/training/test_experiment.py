@@ -59,7 +59,7 @@ def test_a_run_explains_itself(finished, data):
     run = finished
     names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "cache" not in path.parts}
     assert {"run.json", "settings.json", "origin.json", "data.json", "folds.json", "environment.json", "events.jsonl", "README.md", "results.csv",
-            "table.md", "models/tiny.safetensors"} <= names
+            "table.md", "report.html", "models/tiny.safetensors"} <= names
     for training in ("all/teacher", "all/gt+kl+kd"):
         assert {f"{training}/{name}" for name in ("last.pt", "previous.pt", "best.pt", "scores.csv", "curves.png", "preview.png", "preview/preview.json")} <= names
     assert not [name for name in names if Path(name).name.startswith(".")]

@@ -23,19 +23,26 @@ def draw_curves(path: Path, events: list[dict], teacher_level: dict[str, float] 
         events: its events in order; of an epoch that was trained twice (after a kill) the later one counts.
         teacher_level: Dice (0 to 1) by region that its teacher reached, drawn as levels to compare with.
     """
+    canvas = curves_on(Canvas, events, teacher_level)
+    if canvas:
+        canvas.save(path)
+
+
+def curves_on(new_canvas: type, events: list[dict], teacher_level: dict[str, float] | None = None):
+    """The same on a canvas of another kind: ``new_canvas`` is :class:`Canvas` or what has its methods; None where no epoch has ended."""
     epochs = {event["epoch"]: event for event in events if event["kind"] == "epoch"}
     if not epochs:
-        return
+        return None
     found = [epochs[number] for number in sorted(epochs)]
     measured = [event for event in found if event["validation"]]
     best = max((event["epoch"] for event in measured if event["best"]), default=None)
     height = _TOP + _PANEL + _BOTTOM
-    canvas = Canvas(_WIDTH, 30 + height * (2 if measured else 1))
+    canvas = new_canvas(_WIDTH, 30 + height * (2 if measured else 1))
     canvas.text((_LEFT, 22), found[-1]["training"], 18)
     _draw_losses(canvas, 30, found, measured, best)
     if measured:
         _draw_dice(canvas, 30 + height, measured, found[-1]["epoch"], best, teacher_level or {})
-    canvas.save(path)
+    return canvas
 
 
 class _Panel:

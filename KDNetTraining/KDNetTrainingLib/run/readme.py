@@ -24,6 +24,8 @@ _FILES = (
     ("events.jsonl", "what happened, one JSON object per line: losses by term, Dice, seconds, memory"),
     ("results.csv", "scores of every tested case, system and fold, in the crop and on the native grid"),
     ("table.md", "the systems compared, with the paper's figures (table.csv: the same for programs)"),
+    ("report.html", "all of this with every training's curves in one file, for a browser"),
+    ("process.log", "what the processes printed that Slicer started"),
     ("models", "model files (.safetensors) for `kdnet segment` and for 3D Slicer"),
     ("cache", "the prepared cases; may be deleted and is then made again"),
 )
@@ -37,7 +39,14 @@ _TRAINING_FILES = (
 
 
 def write_readme(run: RunFolder) -> None:
-    """Write README.md from what else the folder holds, in the place of an earlier one.
+    """Write README.md in the place of an earlier one. Raises what :func:`readme_sections` raises."""
+    text = "\n\n".join(filter(None, readme_sections(run).values())) + "\n"
+    with replacing(run.path / "README.md") as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def readme_sections(run: RunFolder) -> dict[str, str]:
+    """What README.md says, from what else the folder holds: Markdown by subject, in their order; empty where there is nothing.
 
     Raises InputError where run.json, settings.json or origin.json is missing or damaged.
     """
@@ -46,18 +55,16 @@ def write_readme(run: RunFolder) -> None:
         raise InputError(f"{run.path} lacks one of run.json, settings.json and origin.json; begin the run again in another folder.")
     plan = plan_from({**facts, "settings": settings, "command": origin["command"]})
     state = RunState.read(run.path)
-    parts = [
-        f"# {plan.name}: a training of KD-Net\n\nFor research use only: nothing here may decide about a patient.",
-        _state(state),
-        _results(run),
-        _pictures(run, state),
-        _what(plan),
-        _data(run, plan, origin["data"]),
-        _files(run, state),
-        _commands(run, plan),
-    ]
-    with replacing(run.path / "README.md") as partial:
-        partial.write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
+    return {
+        "title": f"# {plan.name}: a training of KD-Net\n\nFor research use only: nothing here may decide about a patient.",
+        "state": _state(state),
+        "results": _results(run),
+        "pictures": _pictures(run, state),
+        "what": _what(plan),
+        "data": _data(run, plan, origin["data"]),
+        "files": _files(run, state),
+        "commands": _commands(run, plan),
+    }
 
 
 def _state(state: RunState) -> str:
