@@ -13,6 +13,9 @@ from KDNetTrainingPanelLib.log_panel import LogPanel
 from KDNetTrainingPanelLib.preview import Preview
 from KDNetTrainingPanelLib.results_table import ResultsTable
 
+#: Between two pieces of a long history; Slicer does everything else then.
+_PAUSE_MS = 20
+
 UI_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "UI"
 
 
@@ -27,6 +30,7 @@ class ProgressPanel:
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         self._run = self._other = None
         self._arranged = None
+        self._readingOn = False
         self._curves, self._layout, self._preview = Curves(), CurvesLayout(), Preview()
         self._results, self._log = ResultsTable(self.ui.resultsTable), LogPanel(self.ui)
         self.ui.trainingComboBox.addItem(_("the latest training"), "")
@@ -43,10 +47,20 @@ class ProgressPanel:
         self.ui.stateLabel.visible = bool(self.ui.stateLabel.text)
         self._showBars(run)
         if run is not None and run.state == "reading":
-            return  # what was is drawn once, when all of it is known
+            # What was is drawn once, when all of it is known.
+            if not self._readingOn:
+                self._readingOn = True
+                qt.QTimer.singleShot(_PAUSE_MS, self._readOn)
+            return
         self._listTrainings(list(run.courses) if run else [])
         self._draw()
         self._log.show(run.log if run else None)
+
+    def _readOn(self):
+        self._readingOn = False
+        if self._run is not None and self._run.behind:
+            self._run.refresh()
+            self.show(self._run)
 
     def compareWith(self, other) -> None:
         """Put another ``WatchedRun`` beside the one that is shown; None for no other."""

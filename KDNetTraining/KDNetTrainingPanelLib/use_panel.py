@@ -11,6 +11,7 @@ from KDNetLib import model_store
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import KDNetError
 from KDNetLib.manifest import read_manifest
+from KDNetSegmentationLib.logic import KDNetSegmentationLogic
 from KDNetTrainingPanelLib.progress_panel import UI_FOLDER
 from KDNetTrainingPanelLib.watched_run import WatchedRun
 
@@ -84,9 +85,8 @@ class UsePanel:
             )
         )
         name = model_store.import_model(path, replace=replace).name
-        # Imported here: the module may be disabled in Slicer's settings.
-        from KDNetSegmentationLib.logic import KDNetSegmentationLogic
-
+        if not hasattr(slicer.modules, "kdnetsegmentation"):
+            return _("The model {name} is added; the module KDNet Segmentation is switched off in Slicer's settings.").format(name=name)
         KDNetSegmentationLogic().getParameterNode().model = name
         slicer.util.selectModule("KDNetSegmentation")
         return _("The model {name} is chosen in the module KDNet Segmentation.").format(name=name)

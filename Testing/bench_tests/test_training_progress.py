@@ -18,7 +18,7 @@ import slicer
 import vtk
 from KDNetTrainingPanelLib.course import Course
 from KDNetTrainingPanelLib.watched_run import WatchedRun
-from module_support import click, tableTexts
+from module_support import click, tableTexts, waitFor
 from vtk.util.numpy_support import vtk_to_numpy
 
 from training.generated_events import events_of, write_events
@@ -139,7 +139,8 @@ def test_nothing_of_it_is_saved_with_the_scene(panels, trained):
     before = nodeCount()
     panels.show(trained)
     click(panels.progress.ui.curvesButton)
-    made = [node for node in slicer.util.getNodesByClass("vtkMRMLNode") if node.GetName() and node.GetName().startswith("KDNet") and node.GetClassName() != "vtkMRMLPlotViewNode"]
+    nodes = slicer.util.getNodesByClass("vtkMRMLNode")
+    made = [node for node in nodes if (node.GetName() or "").startswith("KDNet") and not node.IsA("vtkMRMLPlotViewNode")]
     assert len(made) > 6 and not any(node.GetSaveWithScene() for node in made)
     panels.progress.cleanup()
     assert nodeCount() <= before + 2 + len(slicer.util.getNodesByClass("vtkMRMLDisplayNode"))
@@ -195,7 +196,8 @@ def test_results_before_the_scores_are_those_of_validation_and_say_so(panels, tm
     run = readWhole(tmp_path / "run")
     panels.show(run)
     table = panels.progress.ui.resultsTable
-    best = max((event["validation"] for event in events if event["kind"] == "epoch"), key=lambda measured: sum(measured[r] for r in ("ET", "TC", "WT")))
+    measured = [event["validation"] for event in events if event["kind"] == "epoch"]
+    best = max(measured, key=lambda one: one["ET"] + one["TC"] + one["WT"])
     assert table.item(0, 2).text() == f"{100 * best['ET']:.1f}" and table.item(0, 2).font().italic()
     assert "validation cases, epoch" in table.item(0, 2).toolTip()
     item = table.item(0, 2)
@@ -283,9 +285,7 @@ def test_a_long_run_is_read_in_pieces_and_takes_little_memory(panels, tmp_path):
     assert run.behind and run.state == "reading"
     panels.show(run)
     assert "Reading" in panels.progress.ui.stateLabel.text
-    while run.behind:
-        run.refresh()
-    panels.show(run)
+    waitFor(lambda: run.state == "finished", what="the end of reading")  # without anybody asking again
     click(panels.progress.ui.curvesButton)
     used = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()

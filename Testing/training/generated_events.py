@@ -34,7 +34,8 @@ def events_of(epochs: int, folds: int = 3, systems=SYSTEMS, seed: int = 0) -> It
                    "gpu_gb": 3.2, "best": score > best, **at}
             best = max(best, score)
         final = _dice(system, 1.0, rng)
-        yield {"time": clock, "kind": "scores", "training": key, "cases": 8, "native": final, "crop": {region: value + 0.01 for region, value in final.items()}}
+        crop = {region: value + 0.01 for region, value in final.items()}
+        yield {"time": clock, "kind": "scores", "training": key, "cases": 8, "native": final, "crop": crop}
         if system != "teacher":
             yield {"time": clock, "kind": "exported", "training": key, "path": f"/elsewhere/models/long-{system}-{key[:6]}.safetensors"}
     yield {"time": clock, "kind": "run", "what": "finished", "message": ""}
