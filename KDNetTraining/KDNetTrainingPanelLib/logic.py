@@ -13,6 +13,7 @@ from KDNetSegmentationLib.worker_process import WorkerProcess
 from KDNetTrainingLib.cli.running import record_plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.run.status import RunState
+from KDNetTrainingPanelLib.engine_process import interpreter
 from KDNetTrainingPanelLib.parameter_node import KDNetTrainingParameterNode
 from KDNetTrainingPanelLib.plan_choice import makePlan
 from KDNetTrainingPanelLib.run_folder_check import runFolderProblem
@@ -94,6 +95,7 @@ class KDNetTrainingLogic(ScriptedLoadableModuleLogic):
                 _("{path} holds a run already; resume that one, or choose another folder for the run.").format(path=runFolder)
             )
         self._ensureDependencies()
+        interpreter()  # where it is missing, nothing has been written yet
         record_plan(plan, dataFolder, runFolder)
         run = self.run(runFolder, stateKind)
         run.start(device, None, goOn)

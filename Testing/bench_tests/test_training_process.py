@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import slicer
-from KDNetLib.errors import DependencyError, KDNetError
+from KDNetLib.errors import KDNetError
 from KDNetLib.manifest import read_manifest
 from KDNetTrainingLib.run.lock import holder
 from KDNetTrainingLib.run.run_folder import RunFolder
@@ -200,7 +200,8 @@ def test_training_ends_when_slicer_is_killed(cases, tmp_path):
     slicerProcess = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     try:
         assert slicerProcess.stdout.readline() == b"started\n"
-        waitFor(lambda: holder(tmp_path / "run" / "lock") is not None, what="the training")
+        run = TrainingRun(tmp_path / "run")
+        waitFor(lambda: run.refresh() or run.state.fraction > 0, what="the first step")
     finally:
         slicerProcess.kill()
         slicerProcess.wait()
@@ -249,12 +250,11 @@ def test_one_process_per_folder(ready):
         run.start("cpu")
 
 
-def test_no_python_slicer_is_a_sentence(ready, monkeypatch):
+def test_no_python_slicer_is_a_sentence_and_writes_nothing(ready, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", "")
     click(ready.ui.startButton)
     assert "PythonSlicer" in ready.ui.statusLabel.text
-    with pytest.raises(DependencyError):
-        ready._run.run.start("cpu")
+    assert ready._run.run is None and not (tmp_path / "run").exists()
 
 
 def test_moved_cases_are_found_in_the_folder_that_is_chosen(ready, cases, tmp_path):
