@@ -59,7 +59,7 @@ def run_plan(plan: Plan, data: Path, run_path: Path, device: str, listener: Call
         if processes.leads:
             stack.enter_context(locked(run.path / "lock"))
             run.clear_stop()
-        processes.wait()
+        processes.any_of(False)  # the lock is held before anyone reads the folder
         torch.use_deterministic_algorithms(plan.settings.deterministic, warn_only=True)
         _Experiment(plan, Path(data), run, processes, listener).run()
 
@@ -92,8 +92,8 @@ class _Experiment:
         cases, cached = self._prepare(stop)
         teacher_of: dict[str, EncoderDecoder] = {}
         for place, training in enumerate(self._trainings):
-            if stop.reason_after_epoch:
-                raise Stopped(f"Stopped ({stop.reason_after_epoch}) before {training.key}; everything is saved.")
+            if self._world.any_of(stop.reason_after_epoch is not None):
+                raise Stopped(f"Stopped ({stop.reason_after_epoch or 'asked by another process'}) before {training.key}; everything is saved.")
             self._current, self._later = training, self._trainings[place + 1 :]
             self._train(training, cases, cached, teacher_of, stop)
 
@@ -117,19 +117,21 @@ class _Experiment:
             if stop.reason:
                 raise Stopped(f"Stopped ({stop.reason}) while preparing the cases; {done} of {total} are done.")
 
-        preprocessing = self._preprocessing()
-        if not self._world.leads:
-            self._world.wait()  # the first process writes the cache, the others find it
-        cached, bad, hashes = build_cache(found, self._run.path / "cache", preprocessing, progress)
-        if self._world.leads:
-            self._world.wait()
+        def build():
+            return build_cache(found, self._run.path / "cache", self._preprocessing(), progress)
+
+        cached, bad, hashes = self._led(build) or build()  # the first process writes the cache, the others find it
         left_out |= bad
         cases = {case.name: case for case in found if case.name not in left_out}
         self._folds = self._make_folds(cases)
+        for training in self._trainings:
+            if not self._split(training, cases)[0]:
+                raise InputError(f"No case is left to train {training.key} on (a tested patient's other scans do not count); give more cases or test fewer.")
         if self._world.leads:
             self._record_data({name: hashes[name] for name in cases}, left_out)
             self._run.record("folds", {"folds": self._folds} if self._plan.settings.folds else {"test": self._folds[0]})
             self._run.write("environment", environment())
+            self._run.write("origin", {"data": str(self._data.resolve()), "command": self._plan.command})
         for name, reason in left_out.items():
             self._report(kind="warning", message=f"{name} is left out: {reason}")
         resumed = any((self._run.path / training.key).exists() for training in self._trainings)
@@ -159,8 +161,6 @@ class _Experiment:
         unknown = sorted(set(plan.test) - set(cases))
         if unknown:
             raise InputError(f"{self._data} holds no complete case {', '.join(unknown)}; correct the test cases.")
-        if len(cases) == len(plan.test):
-            raise InputError("All cases are kept for testing; leave some for training.")
         return [sorted(plan.test)]
 
     def _split(self, training: Training, cases: dict[str, TrainingCase]) -> tuple[list[str], list[str], list[str]]:
@@ -184,6 +184,10 @@ class _Experiment:
         trained = state["epoch"] if state else 0
         if trained < epochs or not scores.exists() or training.system == "teacher":
             self._steps = Batches([cached[name] for name in train], settings, self._world).steps
+            if self._world.leads and trained < epochs:
+                scores.unlink(missing_ok=True)  # of a run that is prolonged: they are those of fewer epochs
+            if plan.settings.inner_validation and not validation:
+                self._report(kind="warning", training=training.key, message=f"{training.key} has too few patients to keep one for validation: its last epoch counts.")
             self._report(
                 kind="training", training=training.key, fold=training.fold, system=training.label, epochs=epochs, cases=len(train),
                 validation=len(validation), from_epoch=trained,
@@ -198,12 +202,31 @@ class _Experiment:
             system = Trainer(system, *shown, epochs, settings, checkpoints, self._world, report, stop).run()
         if training.system == "teacher":
             teacher_of[training.key] = system.network
-        if self._world.leads and (trained < epochs or not scores.exists()):
-            self._score(training, settings, system, [cases[name] for name in test or validation], scores, len(train), bool(test), stop)
-            draw_training(self._run, training)
-            write_report(self._run.path, self._trainings)
-            self._document()
-        self._world.wait()
+        tested = [cases[name] for name in test or validation]
+        self._led(lambda: scores.exists() or self._finish(training, settings, system, tested, scores, len(train), bool(test), stop))
+        system.to(self._world.device)  # scoring goes to the CPU where the device's memory does not suffice
+
+    def _finish(self, training: Training, settings, system: System, tested, scores: Path, trained_on: int, unseen: bool, stop: Interruption) -> None:
+        """Scores, model file, pictures and report of a training."""
+        self._score(training, settings, system, tested, scores, trained_on, unseen, stop)
+        draw_training(self._run, training)
+        write_report(self._run.path, self._trainings)
+        self._document()
+
+    def _led(self, work: Callable):
+        """What ``work`` gives in the first process, None in the others, which wait for it; where it fails there, all end."""
+        result = error = None
+        if self._world.leads:
+            try:
+                result = work()
+            except BaseException as failure:
+                error = failure
+        failed = self._world.any_of(error is not None)
+        if error:
+            raise error
+        if failed:
+            raise Stopped("The first of the processes has ended; its message says why.")
+        return result
 
     def _preview(self, folder: Path, system: System, case: CachedCase, epoch: int) -> None:
         images, reference, prediction = preview_of(system, case, self._world.device, uses_bfloat16(self._plan.settings.precision, self._world.device))

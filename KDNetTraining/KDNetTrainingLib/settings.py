@@ -55,7 +55,7 @@ class Settings:
     folds: int = _number(0, "folds of the cross-validation; 0: one training on all cases", 0, 20)
     seed: int = _number(0, "decides folds, weights, order and augmentation", 0, 2**31 - 1)
     precision: str = _choice("auto", "auto: bfloat16 on GPUs that have it, else float32", "auto", "float32", "bfloat16")
-    deterministic: bool = _other(False, "only algorithms that give the same on every run of a GPU too; slower")
+    deterministic: bool = _other(False, "where torch has one, an algorithm that gives the same on every run of a GPU too; slower")
 
     def __post_init__(self):
         for name in ("crop", "teacher_modalities"):

@@ -63,8 +63,14 @@ def test_a_damaged_one_is_passed_over_and_said(kept, tmp_path, said, damage):
         kept.save(state(epoch))
     damage(tmp_path / "last.pt")
     assert kept.load(CPU)["epoch"] == 1
-    assert len(said) == 1 and str(tmp_path / "last.pt") in said[0] and "damaged" in said[0]
+    assert len(said) == 1 and str(tmp_path / "last.pt") in said[0] and "going on from the one before it" in said[0]
+    kept.save(state(2))  # which must not put the damaged one in the place of the good one
+    assert kept.load(CPU)["epoch"] == 2 and kept.load(CPU)["epoch"] == 2 and len(said) == 1
+    damage(tmp_path / "last.pt")
+    assert kept.load(CPU)["epoch"] == 1
     damage(tmp_path / "previous.pt")
+    with pytest.raises(TrainingError, match="No checkpoint in .* can be read"):
+        kept.load(CPU)
     with pytest.raises(TrainingError, match="No checkpoint in .* can be read"):
         kept.load(CPU)
     assert not (tmp_path / "executed").exists()

@@ -169,6 +169,38 @@ def test_a_stop_after_the_epoch_finishes_and_scores_what_has_no_other_epoch_left
     assert [event["training"] for event in run.events() if event["kind"] == "scores"] == ["all/teacher"]
 
 
+def test_a_prolonged_run_is_scored_and_exported_anew_also_after_a_stop(data, tmp_path):
+    plan = replace(PLAN, settings=replace(TINY, epochs_teacher=1, epochs=1))
+    carried_out(plan, data, tmp_path)
+    first = model_of(tmp_path)[1].sha256
+    longer = replace(plan, settings=replace(plan.settings, epochs=2))
+
+    def stop_at_the_end(event):
+        if event["kind"] == "epoch" and event["epoch"] == 2:
+            RunFolder(tmp_path).request_stop()  # after the last checkpoint, before the scores
+
+    with pytest.raises(Stopped, match="while scoring"):
+        carried_out(longer, data, tmp_path, stop_at_the_end)
+    assert not (tmp_path / "all/gt+kl+kd/scores.csv").exists()
+    running.resume(tmp_path, None, "cpu")
+    assert (tmp_path / "all/gt+kl+kd/scores.csv").exists() and model_of(tmp_path)[1].sha256 != first
+    with pytest.raises(InputError, match="other settings .*epochs_teacher"):
+        running.record_plan(replace(plan, settings=replace(plan.settings, epochs_teacher=2)), data, tmp_path)
+
+
+def test_a_refused_command_leaves_the_run_as_it_was_and_a_failed_start_can_be_put_right(finished, data, tmp_path):
+    write_case(tmp_path / "other", "BraTS2021_00077")
+    before = (finished / "origin.json").read_bytes()
+    with pytest.raises(InputError, match="does not hold the cases|no complete case"):
+        running.start(PLAN, tmp_path / "other", finished, "cpu")
+    assert (finished / "origin.json").read_bytes() == before
+    many = Plan(("baseline",), replace(TINY, folds=9, epochs=1), "")
+    with pytest.raises(InputError, match="cannot be split into 9 folds"):
+        carried_out(many, data, tmp_path / "run")
+    running.record_plan(replace(many, settings=replace(TINY, folds=2, epochs=1)), data, tmp_path / "run")
+    assert RunFolder(tmp_path / "run").read("settings")["folds"] == 2
+
+
 def test_cross_validation_tests_every_case_once_and_compares_the_systems(data, tmp_path):
     settings = replace(TINY, folds=2, epochs=1)
     plan = Plan(("baseline", "gt+kl", "gt+kd", "gt+kl+kd"), settings, "kdnet experiment", exported=("baseline", "gt+kl+kd"), name="cv")
@@ -215,5 +247,5 @@ def test_unknown_test_cases_and_nothing_left_to_train_on_are_said(data, tmp_path
     with pytest.raises(InputError, match="no complete case nobody"):
         carried_out(replace(PLAN, test=("nobody",)), data, tmp_path / "1")
     everything = tuple(f"BraTS2021_{index:05}" for index in range(5))
-    with pytest.raises(InputError, match="leave some for training"):
+    with pytest.raises(InputError, match="No case is left to train all.teacher"):
         carried_out(replace(PLAN, test=everything), data, tmp_path / "2")

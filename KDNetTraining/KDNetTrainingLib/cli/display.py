@@ -1,5 +1,6 @@
 """What a terminal or a pipe shows of a run while this process carries it out."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -14,14 +15,16 @@ class Display:
         self._state, self._stream, self._line = RunState(folder), stream, RunLine(str(folder), stream)
 
     def __call__(self, event: dict) -> None:
-        """Show what ``event`` changes."""
+        """Show what ``event`` changes; where nobody can see it any more (a closed pipe or terminal), nothing."""
         self._state.take(event)
-        if event["kind"] == "warning":
-            self.close()
-            print(event["message"], file=self._stream, flush=True)
-        else:
-            self._line.show(self._state)
+        with suppress(OSError):
+            if event["kind"] == "warning":
+                self._line.clear()
+                print(event["message"], file=self._stream, flush=True)
+            else:
+                self._line.show(self._state)
 
     def close(self) -> None:
         """Take the live line away."""
-        self._line.clear()
+        with suppress(OSError):
+            self._line.clear()

@@ -14,7 +14,7 @@ def add_parser(subparsers) -> None:
         "train",
         help="train teacher and student on a BraTS folder and export a model file",
         description="Train KD-Net's teacher, then its student, and write the student's model file. The same command (or kdnet resume) "
-        "goes on where a stopped run ended; with more --epochs it prolongs a finished one.",
+        "goes on where a stopped run ended. With more --epochs it prolongs a finished one, if --epochs-teacher stays as it was given.",
     )
     parser.add_argument("data", type=Path, help="folder that holds the BraTS cases")
     parser.add_argument("run", type=Path, help="folder of the run: settings, events, checkpoints, model file")
@@ -41,5 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _command(arguments: argparse.Namespace, given: dict) -> str:
+    texts = {"name": arguments.name, "data-text": arguments.data_text, "licence": arguments.licence}
+    described = [word for option, text in texts.items() if text for word in (f"--{option}", text)]
     test = ["--test", *arguments.test] if arguments.test else []
-    return shlex.join(["kdnet", "train", "DATA", "RUN", "--preset", arguments.preset, *options_of(given), *test])
+    return shlex.join(["kdnet", "train", "DATA", "RUN", "--preset", arguments.preset, *options_of(given), *described, *test])

@@ -27,7 +27,7 @@ class Checkpoints:
         """Save ``state`` as the last checkpoint and keep the one before. Raises TrainingError where the disk is full."""
         last = self._folder / _LAST
         with _told(last), replacing(last) as partial:
-            torch.save(state, partial)
+            _write(state, partial)
             if last.exists():  # a kill between this and the end of the block leaves the previous one, which load takes
                 os.replace(last, self._folder / _PREVIOUS)
 
@@ -41,8 +41,10 @@ class Checkpoints:
             state = _read(path, device)
             if state is not None:
                 return state
-            self._warn(f"The checkpoint {path} is damaged; going on from the one before it.")
-        if found:
+            aside = path.with_suffix(".damaged")  # else the next save would put it in the place of the one before it
+            os.replace(path, aside)
+            self._warn(f"The checkpoint {path} was damaged (it is now {aside.name})" + ("; going on from the one before it." if path != found[-1] else "."))
+        if found or list(self._folder.glob("*.damaged")):
             raise TrainingError(f"No checkpoint in {self._folder} can be read; delete that folder to train this part again.")
         return None
 
@@ -50,7 +52,7 @@ class Checkpoints:
         """Save the weights ``network`` of the best ``epoch`` so far."""
         path = self._folder / _BEST
         with _told(path), replacing(path) as partial:
-            torch.save({"epoch": epoch, "network": network}, partial)
+            _write({"epoch": epoch, "network": network}, partial)
 
     def load_best(self, device: torch.device) -> dict | None:
         """``epoch`` and ``network`` of the best epoch, or None where there is none or it is damaged."""
@@ -73,6 +75,13 @@ class _told:
             raise TrainingError(
                 f"{self._path} cannot be written ({reason}); free disk space and resume: the checkpoint before it is intact."
             ) from error
+
+
+def _write(state: dict, path: Path) -> None:
+    with open(path, "wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut may leave the new name with nothing behind it
 
 
 def _read(path: Path, device: torch.device) -> dict | None:

@@ -3,6 +3,7 @@
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import distributed, nn
@@ -34,9 +35,9 @@ class World:
         distributed.all_reduce(tensor)
         return tensor.tolist()
 
-    def wait(self) -> None:
-        """Wait until every process has come here."""
-        self.sums([0.0])
+    def any_of(self, flag: bool) -> bool:
+        """Whether ``flag`` is up in any process; all wait here for the last of them."""
+        return self.sums([float(flag)])[0] > 0
 
     def _device_of_messages(self) -> torch.device:
         return self.device if self.device.type == "cuda" else torch.device("cpu")
@@ -55,7 +56,8 @@ def world(device: torch.device):
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # The others wait while the first prepares a large data set or scores a fold, which may take hours.
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(days=7))
     try:
         yield World(device, distributed.get_rank(), size)
     finally:

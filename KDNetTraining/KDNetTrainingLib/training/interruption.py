@@ -1,4 +1,4 @@
-"""Ending a training early without losing anything: Ctrl-C, SIGTERM, and the stop request of ``kdnet stop``."""
+"""Ending a training early without losing anything: Ctrl-C, SIGTERM, a closed terminal, and ``kdnet stop``."""
 
 import signal
 import threading
@@ -32,9 +32,13 @@ class Interruption:
 
 @contextmanager
 def interruption(run: RunFolder):
-    """Listen to SIGINT and SIGTERM (in the main thread, where alone Python allows it) while in the context."""
+    """Listen to SIGINT, SIGTERM and SIGHUP (in the main thread, where alone Python allows it) while in the context.
+
+    A signal that is ignored, as ``nohup`` has it for SIGHUP, stays ignored.
+    """
     listener = Interruption(run)
-    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [n for n in known if signal.getsignal(n) != signal.SIG_IGN] if threading.current_thread() is threading.main_thread() else []
     before = {number: signal.signal(number, listener._on_signal) for number in numbers}
     try:
         yield listener

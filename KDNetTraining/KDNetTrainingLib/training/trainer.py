@@ -1,5 +1,6 @@
 """Training one system epoch by epoch, so that it survives a kill and goes on with the same numbers."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -73,11 +74,11 @@ class Trainer:
         self._module.train()
         started = time.monotonic()
         for images, classes, names in self._batches.epoch(self._epoch, self._step):
-            losses = self._optimize(images, classes)
-            stop, broken = self._agreed(self._interruption.reason is not None, not all(map(_is_finite, losses.values())))
+            losses, length = self._optimize(images, classes)
+            stop, broken = self._agreed(self._interruption.reason is not None, not all(map(math.isfinite, (*losses.values(), length))))
             if broken:
                 raise TrainingError(
-                    f"The loss is not a number in epoch {self._epoch + 1}, case {', '.join(names)}; the checkpoint of epoch {self._epoch} is "
+                    f"The loss or its gradient is not a finite number in epoch {self._epoch + 1}, case {', '.join(names)}; the checkpoint of epoch {self._epoch} is "
                     "intact. Look at that case, or resume with a lower learning rate in a new run."
                 )
             self._optimizer.step()
@@ -92,8 +93,8 @@ class Trainer:
                 self._save()
                 raise self._stopped()
 
-    def _optimize(self, images: torch.Tensor, classes: torch.Tensor) -> dict[str, float]:
-        """Gradients of the mean loss over the batch, in as many parts as memory demands; returns the losses."""
+    def _optimize(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[dict[str, float], float]:
+        """Gradients of the mean loss over the batch, in as many parts as memory demands; the losses and the gradient's length."""
         while True:
             try:
                 return self._backward(images, classes)
@@ -101,14 +102,17 @@ class Trainer:
                 if not is_out_of_memory(error):
                     raise
                 if self._parts >= len(images) or self._world.size > 1:
-                    raise TrainingError(
-                        f"{self._world.device} has not enough memory for a step; resume on another device, or take a new run with a smaller "
-                        "batch_size, crop or width. The last checkpoint is intact."
-                    ) from error
+                    raise self._no_memory("a step") from error
                 self._parts = min(len(images), 2 * self._parts)
                 self._report(kind="warning", message=f"Memory does not suffice for the whole batch; going on with {self._parts} parts of it one after the other.")
 
-    def _backward(self, images, classes) -> dict[str, float]:
+    def _no_memory(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"{self._world.device} has not enough memory for {what}; resume on another device, or take a new run with a smaller batch_size, "
+            "crop or width. The last checkpoint is intact."
+        )
+
+    def _backward(self, images, classes) -> tuple[dict[str, float], float]:
         self._optimizer.zero_grad(set_to_none=True)
         means: dict[str, float] = {}
         for part_images, part_classes in zip(images.chunk(self._parts), classes.chunk(self._parts)):
@@ -118,13 +122,12 @@ class Trainer:
             (losses["loss"] * share).backward()
             for name, loss in losses.items():
                 means[name] = means.get(name, 0.0) + share * loss.item()
-        nn.utils.clip_grad_norm_(self._system.parameters(), _LONGEST_GRADIENT)
-        return means
+        return means, nn.utils.clip_grad_norm_(self._system.parameters(), _LONGEST_GRADIENT).item()
 
     def _end_epoch(self) -> None:
         started = time.monotonic()
         train = self._averaged({name: value / self._batches.steps for name, value in self._sums.items()})
-        measured = validate(self._system, self._validation, self._settings, self._world, self._half) if self._validation else {}
+        measured = self._validated() if self._validation else {}
         self._epoch, self._step, self._sums = self._epoch + 1, 0, {}
         score = sum(measured[region] for region in ("ET", "TC", "WT")) if measured else 0.0
         better = not self._best or score > self._best["score"] or not measured
@@ -145,6 +148,14 @@ class Trainer:
         self._batches.reading_seconds = 0.0
         if self._epoch < self._epochs and self._agreed(self._interruption.reason_after_epoch is not None)[0]:
             raise self._stopped()
+
+    def _validated(self) -> dict[str, float]:
+        try:
+            return validate(self._system, self._validation, self._settings, self._world, self._half)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise self._no_memory("a whole validation case") from error
 
     def _stopped(self) -> Stopped:
         reason = self._interruption.reason_after_epoch or "asked by another process"
@@ -175,7 +186,7 @@ class Trainer:
                 "epoch": self._epoch, "step": self._step, "sums": self._sums, "seconds": self._seconds, "best": self._best,
                 "network": self._system.state_dict(), "optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict(),
             })
-        self._world.wait()
+        self._world.any_of(False)  # nobody goes on before the checkpoint is there
 
     def _restore(self) -> None:
         state = self._checkpoints.load(self._world.device)
@@ -193,10 +204,6 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
     if precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return precision == "bfloat16"
-
-
-def _is_finite(value: float) -> bool:
-    return value - value == 0
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:
