@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-from KDNetTrainingLib.cli.run_line import RunLine, dice_of, duration, numbers
 from KDNetTrainingLib.run.status import RunState
 
 _POLL_SECONDS = 0.5
@@ -36,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.follow:
         print(_described(state, arguments.run))
         return 0
+    from KDNetTrainingLib.cli.run_line import RunLine  # imports numpy, for which `kdnet --help` need not wait
+
     line = RunLine(str(arguments.run), sys.stdout)
     try:
         while state.state == "running":
@@ -52,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _described(state: RunState, folder: Path) -> str:
+    from KDNetTrainingLib.cli.run_line import duration, numbers
+
     facts = [f"{len(state.done)} of {len(state.trainings)} trainings done, {100 * state.fraction:.0f} % of the epochs"] if state.trainings else []
     if state.seconds_left is not None:
         facts.append(f"{duration(state.seconds_left)} left")
@@ -85,6 +88,8 @@ def _headline(state: RunState, folder: Path) -> str:
 
 def _table(state: RunState) -> list[str]:
     """One line per training: epochs, Dice of the best epoch on the validation cases, Dice at the end on the native grid."""
+    from KDNetTrainingLib.cli.run_line import dice_of
+
     width = max(8, *map(len, state.trainings))
     lines = [f"{'training':{width}}  {'epochs':>11}  {'best':>5}  {'Dice, validation':24}  Dice, test (native)"]
     for key, training in state.trainings.items():
