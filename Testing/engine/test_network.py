@@ -124,3 +124,23 @@ def test_raising_in_step_leaves_at_once():
 def test_parameters_out_of_range_are_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} must be a whole number"):
         EncoderDecoder(**{"width": 2, name: value})
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_normalisation_is_torchs_instance_norm_and_keeps_the_layout(batch):
+    own = EncoderDecoder(width=4).encoder[0][0][1]
+    torchs = torch.nn.InstanceNorm3d(4, affine=True)
+    with torch.no_grad():
+        for norm in (own, torchs):
+            norm.weight.copy_(torch.tensor([0.5, 1, 2, -1]))
+            norm.bias.copy_(torch.tensor([0.0, 1, -1, 3]))
+    x = torch.randn(batch, 4, 6, 5, 4, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=torch.channels_last_3d)
+    results, gradients = [], []
+    for norm in (own, torchs):
+        given = x.clone().requires_grad_()
+        results.append(norm(given))
+        (results[-1] ** 3).sum().backward()
+        gradients.append([given.grad, norm.weight.grad, norm.bias.grad])
+    torch.testing.assert_close(results[0], results[1])
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-4)
+    assert results[0].is_contiguous(memory_format=torch.channels_last_3d)

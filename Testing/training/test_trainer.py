@@ -166,7 +166,7 @@ class Broken(Supervised):
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path):
-    with pytest.raises(TrainingError, match="not a number in epoch 2, case case-[012]; the checkpoint of epoch 1 is intact"):
+    with pytest.raises(TrainingError, match="not a finite number in epoch 2, case case-[012]; the checkpoint of epoch 1 is intact"):
         trainer(tmp_path, system=Broken(("t1ce",), SETTINGS)).run()
     state = Checkpoints(tmp_path, print).load(CPU.device)
     assert state["epoch"] == 1 and all(torch.isfinite(weight).all() for weight in state["network"].values())

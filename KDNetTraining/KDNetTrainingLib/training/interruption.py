@@ -34,11 +34,14 @@ class Interruption:
 def interruption(run: RunFolder):
     """Listen to SIGINT, SIGTERM and SIGHUP (in the main thread, where alone Python allows it) while in the context.
 
-    A signal that is ignored, as ``nohup`` has it for SIGHUP, stays ignored.
+    A SIGHUP that is ignored, as under ``nohup``, stays ignored.
     """
     listener = Interruption(run)
-    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    numbers = [n for n in known if signal.getsignal(n) != signal.SIG_IGN] if threading.current_thread() is threading.main_thread() else []
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
     before = {number: signal.signal(number, listener._on_signal) for number in numbers}
     try:
         yield listener
