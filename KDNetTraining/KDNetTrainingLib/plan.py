@@ -1,12 +1,19 @@
 """What a run consists of: the systems, folds and settings, and from them the list of trainings in their order."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from KDNetLib.errors import InputError
 from KDNetTrainingLib.settings import Settings, preset, settings_from
 from KDNetTrainingLib.systems.registry import SYSTEMS
+
+#: A model file's name must do as a file's on any system (see KDNetLib.model_store) and leaves 24 characters of 64 to system and fold.
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,38}[A-Za-z0-9])?")
+#: Windows opens a device for these, whatever follows the first dot.
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
+_NAME_LISTS, _TEXTS = ("systems", "test", "exported"), ("command", "name", "data_text", "licence")
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,8 @@ class Plan:
     licence: str = "not stated"
 
     def __post_init__(self):
-        for name in ("systems", "skips", "test", "exported"):
+        self._check_types()
+        for name in (*_NAME_LISTS, "skips"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         unknown = sorted({*self.systems, *self.exported} - set(SYSTEMS))
         if unknown or not self.systems:
@@ -62,6 +70,22 @@ class Plan:
             raise InputError(f"skips must be whole numbers from 0 to 4, not {', '.join(map(str, self.skips))}.")
         if self.test and self.settings.folds:
             raise InputError("Cross-validation tests every case once; give either folds or test cases, not both.")
+        if not _NAME.fullmatch(self.name) or self.name.split(".")[0].lower() in _RESERVED:
+            raise InputError(
+                f"The name {self.name[:80]!r} cannot be a model file's everywhere; take up to 40 letters, digits, dots, hyphens and underscores, "
+                "beginning and ending with a letter or digit."
+            )
+
+    def _check_types(self) -> None:
+        for name in (*_NAME_LISTS, "skips"):
+            if not isinstance(getattr(self, name), (list, tuple)):
+                raise InputError(f"{name} must be a list, not {getattr(self, name)!r}.")
+        for name in _NAME_LISTS:
+            if not all(isinstance(value, str) for value in getattr(self, name)):
+                raise InputError(f"{name} must be a list of names, not {list(getattr(self, name))!r}.")
+        for name in _TEXTS:
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"{name} must be a text, not {getattr(self, name)!r}.")
 
     def trainings(self) -> list[Training]:
         """Every training, fold by fold; a teacher goes before those it teaches, also where it was not asked for."""
@@ -84,26 +108,46 @@ class Plan:
 
 
 def plan_from(values: dict) -> Plan:
-    """The plan that :meth:`Plan.as_dict` gave. Raises InputError where it is none."""
+    """The plan that :meth:`Plan.as_dict` gave, as run.json, settings.json and origin.json keep it. Raises InputError where it is none."""
     try:
-        return Plan(**{**values, "settings": settings_from(values["settings"])})
-    except (KeyError, TypeError) as error:
-        raise InputError(f"This is not the description of a run ({error}); start the run again in an empty folder.") from error
+        settings = _settings_in(values["settings"], Settings())
+    except (KeyError, InputError) as error:
+        raise InputError(f"The settings of this run (settings.json) are not what a run writes: {_told(error)} Bring them back from a copy or begin a new run.") from error
+    try:
+        return Plan(**{**values, "settings": settings})
+    except (TypeError, InputError) as error:
+        raise InputError(f"This is not the description of a run (run.json): {_told(error)} Bring it back from a copy or begin a new run.") from error
 
 
 def read_experiment(path: Path, command: str, changed: dict) -> Plan:
     """The plan of the experiment file ``path``, with the settings in ``changed`` put over the file's.
 
     The file is JSON: ``systems`` (names), ``skips`` (numbers), ``preset`` (name), ``settings`` (what differs from the
-    preset), ``about`` (text). Raises InputError, naming the file.
+    preset), ``about`` (text); its name is that of the models. Raises InputError, naming the file.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as an experiment file ({error}); it must be JSON with systems, preset and settings.") from error
     unknown = sorted(set(content) - {"about", "systems", "skips", "preset", "settings"}) if isinstance(content, dict) else ["?"]
     if unknown or not {"systems", "preset"} <= set(content):
         raise InputError(f"{path} is not an experiment file: it needs systems and preset, and knows skips, settings and about{', not ' + ', '.join(unknown) if unknown else ''}.")
-    settings = settings_from({**content.get("settings", {}), **changed}, preset(content["preset"]))
-    systems = content["systems"]
-    return Plan(systems, settings, command, content.get("skips", ()), name=Path(path).stem, exported=[system for system in systems if system != "teacher"])
+    try:
+        own = _settings_in(content.get("settings", {}), preset(content["preset"]))
+        plan = Plan(content["systems"], own, command, content.get("skips", ()), name=Path(path).stem)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return replace(plan, settings=settings_from(changed, own), exported=[system for system in plan.systems if system != "teacher"])
+
+
+def _settings_in(values, base: Settings) -> Settings:
+    if not isinstance(values, dict):
+        raise InputError(f"settings must map parameters to values, not be {values!r}.")
+    try:
+        return settings_from(values, base)
+    except TypeError as error:  # a number where a list must be
+        raise InputError(f"settings holds a value of a wrong kind ({error}).") from error
+
+
+def _told(error: Exception) -> str:
+    return f"{error.args[0]} is missing." if isinstance(error, KeyError) else str(error) if isinstance(error, InputError) else f"{error}."

@@ -10,6 +10,8 @@ from pathlib import Path
 from KDNetTrainingLib.run.status import RunState
 
 _POLL_SECONDS = 0.5
+#: How often --follow looks before it gives a run up that has not started: for a minute, in which torch is loaded.
+_START_POLLS = 120
 _WARNINGS = 5
 
 
@@ -18,7 +20,7 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "status",
         help="show how far a run is",
-        description="Show how far a run is: trainings, epochs, losses, Dice, time left. Exit code 1 where --follow saw it end unfinished.",
+        description="Show how far a run is: trainings, epochs, losses, Dice, time left. Exit code 1 where --follow saw it end unfinished, or not start within a minute.",
     )
     parser.add_argument("run", type=Path, help="folder of the run")
     how = parser.add_mutually_exclusive_group()
@@ -27,7 +29,7 @@ def add_parser(subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show it; returns 0, or 1 where a followed run ended without being finished. Raises InputError where there is no run."""
+    """Show it; returns 0, or 1 where a followed run did not start or ended without being finished. Raises InputError where there is no run."""
     state = RunState.read(arguments.run)
     if arguments.json:
         print(json.dumps(state.as_dict(), indent=1))
@@ -39,6 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     line = RunLine(str(arguments.run), sys.stdout)
     try:
+        if state.state == "not started":
+            print(f"{arguments.run}: not started yet, waiting for it", flush=True)
+            for _ in range(_START_POLLS):
+                time.sleep(_POLL_SECONDS)
+                state.refresh()
+                if state.state != "not started":
+                    break
         while state.state == "running":
             line.show(state)
             time.sleep(_POLL_SECONDS)

@@ -28,21 +28,17 @@ def write_report(run_path: Path, trainings: list[Training]) -> None:
     run = RunFolder(run_path)
     rows = collect(run.path, trainings)
     write_scores(run.path / "results.csv", rows)
-    summaries, epochs = summarise(rows, trainings), _epochs(run, trainings)
+    begun = {event["training"]: event for event in run.events() if event["kind"] == "training"}
+    summaries = summarise(rows, trainings)
+    epochs = {training.label: begun[training.key]["epochs"] for training in trainings if training.key in begun}
     with replacing(run.path / "table.csv") as partial:
         partial.write_text(_as_csv(summaries, epochs), encoding="utf-8")
     with replacing(run.path / "table.md") as partial:
-        partial.write_text(_as_markdown(run, trainings, summaries, epochs), encoding="utf-8")
-
-
-def _epochs(run: RunFolder, trainings: list[Training]) -> dict[str, int]:
-    """Epochs of each system by its label, as far as one of its ``trainings`` has begun."""
-    begun = {event["training"]: event["epochs"] for event in run.events() if event["kind"] == "training"}
-    return {training.label: begun[training.key] for training in trainings if training.key in begun}
+        partial.write_text(_as_markdown(run, trainings, summaries, epochs, begun), encoding="utf-8")
 
 
 def _as_csv(summaries: list[Summary], epochs: dict[str, int]) -> str:
-    """One line per system, space and region. Plain numbers, also negative ones, which ``csv_report`` would guard as formulas."""
+    """``epochs`` of each system by its label, as far as one of its trainings has begun. One line per system, space and region. Plain numbers, also negative ones, which ``csv_report`` would guard as formulas."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -58,8 +54,8 @@ def _as_csv(summaries: list[Summary], epochs: dict[str, int]) -> str:
     return text.getvalue()
 
 
-def _as_markdown(run: RunFolder, trainings: list[Training], summaries: list[Summary], epochs: dict[str, int]) -> str:
-    parts = [_introduction(run, trainings)]
+def _as_markdown(run: RunFolder, trainings: list[Training], summaries: list[Summary], epochs: dict[str, int], begun: dict[str, dict]) -> str:
+    parts = [_introduction(run, trainings, begun)]
     if summaries:
         parts += [_dice_table(summaries, epochs, space) for space in SPACES]
         parts += [_difference_table(summaries, space) for space in SPACES if any(space in summary.differences for summary in summaries)]
@@ -68,13 +64,16 @@ def _as_markdown(run: RunFolder, trainings: list[Training], summaries: list[Summ
     return "\n\n".join(parts) + "\n"
 
 
-def _introduction(run: RunFolder, trainings: list[Training]) -> str:
+def _introduction(run: RunFolder, trainings: list[Training], begun: dict[str, dict]) -> str:
+    """What the figures are; ``begun`` is the event of kind "training" of every training that has begun, by its key."""
     lines = ["Dice in per cent (a region empty in one: 0, in both: 100). For research use only."]
     folds = {training.fold for training in trainings if training.fold}
     if folds:
         lines.append(f"Cross-validation in {len(folds)} folds, every case tested once: mean of the folds' means ± their standard deviation.")
     elif (run.read("folds") or {}).get("test"):
         lines.append("One training, scored on the cases that were kept for testing: the mean over them, so without a deviation over folds.")
+    elif begun and not any(event["validation"] for event in begun.values()):
+        lines.append("One training without test cases and without cases that choose the epoch (its last one counts), so there is nothing to score it on.")
     else:
         lines.append("One training without test cases, scored on the cases that also chose the epoch: too good for what it would reach on others.")
     lines.append("The paper's figures: Hu et al., MICCAI 2020, BraTS 2018, 500 epochs, 3 folds; it does not say on which grid.")

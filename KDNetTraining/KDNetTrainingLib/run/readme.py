@@ -31,7 +31,7 @@ _FILES = (
 )
 _TRAINING_FILES = (
     ("last.pt", "the last checkpoint; `previous.pt` the one before"),
-    ("best.pt", "the weights of the best epoch"),
+    ("best.pt", "the weights of the best epoch, or of the last where no case chooses"),
     ("curves.png", "losses and Dice over the epochs"),
     ("preview.png", "sections through one case: scan, reference, network"),
     ("scores.csv", "scores of every tested case"),
@@ -61,7 +61,7 @@ def readme_sections(run: RunFolder) -> dict[str, str]:
         "results": _results(run),
         "pictures": _pictures(run, state),
         "what": _what(plan),
-        "data": _data(run, plan, origin["data"]),
+        "data": _data(run, plan, state, origin["data"]),
         "files": _files(run, state),
         "commands": _commands(run, plan),
     }
@@ -126,25 +126,40 @@ def _value(value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _data(run: RunFolder, plan: Plan, place: str) -> str:
+def _data(run: RunFolder, plan: Plan, state: RunState, place: str) -> str:
     data, folds = run.read("data"), run.read("folds")
     if not data or not folds:
         return f"## Data\n\nThe cases under {place} are not prepared yet."
     left_out = data["left_out"]
+    chosen = _choosing(plan, state)
     lines = [f"## Data\n\n{len(data['cases'])} cases under {place}; {len(left_out) or 'none'} left out."]
     if plan.settings.folds:
         sizes = ", ".join(str(len(fold)) for fold in folds["folds"])
         lines.append(f"Cross-validation by patient in {plan.settings.folds} folds ({sizes} test cases), the same for every system.")
     elif folds["test"]:
         lines.append(f"Kept for testing, seen by no training: {', '.join(folds['test'])}.")
-    else:
+    elif chosen:
         lines.append("No case is kept for testing: where Dice is given, it is of the cases that also chose the epoch.")
-    if plan.settings.inner_validation:
-        lines.append(f"Of the training cases {100 * plan.settings.inner_validation:.0f} % choose the epoch and the schedule and are not trained on.")
+    else:
+        lines.append("No case is kept for testing, so no Dice is given.")
+    lines.append(chosen or "No case chooses the epoch or the schedule: the last epoch counts.")
     if left_out:
         lines += ["", *(f"- {name} is left out: {reason}" for name, reason in sorted(left_out.items())[:_NAMED])]
         lines += [f"- and {len(left_out) - _NAMED} more, see data.json"] if len(left_out) > _NAMED else []
     return "\n".join(lines)
+
+
+def _choosing(plan: Plan, state: RunState) -> str:
+    """Which cases choose the epoch, as the trainings have told or, before the first has begun, as it is intended; empty: none do."""
+    counts = {key: training.validation_cases for key, training in state.trainings.items() if training.validation_cases is not None}
+    if not plan.settings.inner_validation or counts and not any(counts.values()):
+        return ""
+    share = f"Of the training cases {100 * plan.settings.inner_validation:.0f} %"
+    if not counts:
+        return f"{share} are to choose the epoch and the schedule and not to be trained on."
+    without = ", ".join(key for key, count in counts.items() if not count)
+    exception = f", except in {without}: too few patients, so the last epoch counts" if without else ""
+    return f"{share} choose the epoch and the schedule and are not trained on{exception}."
 
 
 def _files(run: RunFolder, state: RunState) -> str:

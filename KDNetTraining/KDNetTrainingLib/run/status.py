@@ -24,6 +24,8 @@ class TrainingState:
     #: Mean losses over the training cases in the epoch under way so far, and in the last one that is finished.
     train_now: dict[str, float] = field(default_factory=dict)
     train: dict[str, float] = field(default_factory=dict)
+    #: Number of cases that choose the epoch; None before the training has begun.
+    validation_cases: int | None = None
     #: Losses and Dice of the last finished epoch and of the best, on the validation cases; empty where there are none.
     validation: dict[str, float] = field(default_factory=dict)
     best_validation: dict[str, float] = field(default_factory=dict)
@@ -114,6 +116,8 @@ class RunState:
         self.message = self._end.get("message") or "" if self._end else ""
         if kind == "run" and not self._end:
             self._take_plan(event)
+        elif self._end and self._end["what"] == "finished" and self.current:
+            self.stage = f"{self.current}, done"  # also where no case was there to score it on
         elif kind == "prepare":
             self.stage = f"preparing cases, {event['done']} of {event['total']}"
         elif kind in ("warning", "error"):
@@ -150,6 +154,7 @@ class RunState:
         self.seconds_left = event.get("left_run", self.seconds_left)
         if kind == "training":
             training.epoch, training.step = event["from_epoch"], 0
+            training.validation_cases = event["validation"]
             training.scores = training.scores if training.done else {}  # a prolonged one is scored again
         elif kind == "steps":
             training.epoch, training.step, training.steps = event["epoch"] - 1, event["step"], event["steps"]
@@ -163,6 +168,6 @@ class RunState:
         elif kind == "scores":
             training.scores = {space: event[space] for space in ("native", "crop")}
         if training.done:
-            self.stage = f"{key}, {'done' if training.scores else 'scoring'}"
+            self.stage = f"{key}, {'done' if training.scores or kind == 'exported' else 'scoring'}"
         else:
             self.stage = f"{key}, epoch {training.epoch + (kind != 'epoch')} of {training.epochs}"
