@@ -110,13 +110,13 @@ class Plan:
 def plan_from(values: dict) -> Plan:
     """The plan that :meth:`Plan.as_dict` gave, as run.json, settings.json and origin.json keep it. Raises InputError where it is none."""
     try:
-        settings = _settings_in(values["settings"], Settings())
-    except (KeyError, InputError) as error:
-        raise InputError(f"The settings of this run (settings.json) are not what a run writes: {_told(error)} Bring them back from a copy or begin a new run.") from error
+        settings = _settings_in(values.get("settings"), Settings())
+    except InputError as error:
+        raise InputError(f"The settings of this run (settings.json) are not what a run writes: {error} Bring them back from a copy or begin a new run.") from error
     try:
         return Plan(**{**values, "settings": settings})
     except (TypeError, InputError) as error:
-        raise InputError(f"This is not the description of a run (run.json): {_told(error)} Bring it back from a copy or begin a new run.") from error
+        raise InputError(f"This is not the description of a run (run.json): {str(error).rstrip('.')}. Bring it back from a copy or begin a new run.") from error
 
 
 def read_experiment(path: Path, command: str, changed: dict) -> Plan:
@@ -147,7 +147,3 @@ def _settings_in(values, base: Settings) -> Settings:
         return settings_from(values, base)
     except TypeError as error:  # a number where a list must be
         raise InputError(f"settings holds a value of a wrong kind ({error}).") from error
-
-
-def _told(error: Exception) -> str:
-    return f"{error.args[0]} is missing." if isinstance(error, KeyError) else str(error) if isinstance(error, InputError) else f"{error}."

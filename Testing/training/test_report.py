@@ -31,7 +31,11 @@ def scores_of(training, values, cases):
 
 def finish(run, training, values, cases, epochs=40):
     write_scores(scores_path(run.path, training), scores_of(training, values, cases))
-    run.event(kind="training", training=training.key, epochs=epochs)
+    begin(run, training, epochs)
+
+
+def begin(run, training, epochs=40, validation=2):
+    run.event(kind="training", training=training.key, epochs=epochs, from_epoch=0, cases=8, validation=validation)
 
 
 def cells(text, heading, first):
@@ -117,7 +121,7 @@ def test_what_is_not_finished_is_named_and_the_rest_is_shown(run):
     finish(run, trainings[0], (0.5, 0.7), ("a", "b"))
     finish(run, trainings[1], (0.6, 0.9), ("a", "b"))
     finish(run, trainings[2], (0.4,), ("c",))
-    run.event(kind="training", training=trainings[3].key, epochs=40)
+    begin(run, trainings[3])
     write_report(run.path, trainings)
     text = (run.path / "table.md").read_text(encoding="utf-8")
     assert "Not finished yet, so not in the tables:** fold-2/gt+kd." in text
@@ -139,6 +143,16 @@ def test_one_training_has_no_deviation_and_says_what_it_was_scored_on(run):
     run.write("folds", {"test": []})
     write_report(run.path, trainings)
     assert "chose the epoch" in (run.path / "table.md").read_text(encoding="utf-8")
+
+
+def test_without_any_case_to_measure_it_says_so(run):
+    trainings = [Training("baseline", 0, 4)]
+    run.write("folds", {"test": []})
+    begin(run, trainings[0], validation=0)
+    write_scores(scores_path(run.path, trainings[0]), [])
+    write_report(run.path, trainings)
+    text = (run.path / "table.md").read_text(encoding="utf-8")
+    assert "nothing to score it on" in text and "also chose" not in text and "There are no scores" in text and "Not finished" not in text
 
 
 def test_fewer_skips_are_compared_with_their_own_baseline_and_come_below(run):

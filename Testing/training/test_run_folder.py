@@ -56,8 +56,8 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
 def test_events_are_lines_with_their_time(run):
     assert list(run.events()) == []
     before = time.time()
-    run.event(kind="run", what="begin", message="é\nü")
-    run.event(kind="epoch", epoch=1, train={"loss": 0.5})
+    run.event(kind="run", what="failed", message="é\nü")
+    run.event(kind="another", train={"loss": 0.5})
     first, second = run.events()
     assert (first["kind"], first["message"]) == ("run", "é\nü") and second["train"] == {"loss": 0.5}
     assert before - 0.001 <= first["time"] <= second["time"] <= time.time() + 0.001
@@ -67,20 +67,20 @@ def test_events_are_lines_with_their_time(run):
 
 def test_a_line_torn_by_a_kill_costs_itself_only(run):
     for epoch in (1, 2):
-        run.event(epoch=epoch)
+        run.event(kind="another", epoch=epoch)
     path = run.path / "events.jsonl"
     path.write_bytes(path.read_bytes()[:-5])
     assert [event["epoch"] for event in run.events()] == [1]
-    run.event(epoch=3)
+    run.event(kind="another", epoch=3)
     assert [event["epoch"] for event in run.events()] == [1, 3]
 
 
 def test_a_reader_gets_what_was_added_and_no_half_line(run):
     log, path = EventLog(run.path / "events.jsonl"), run.path / "events.jsonl"
     assert list(log.new()) == []
-    run.event(epoch=1)
+    run.event(kind="another", epoch=1)
     assert [event["epoch"] for event in log.new()] == [1] and list(log.new()) == []
-    run.event(epoch=2)
+    run.event(kind="another", epoch=2)
     whole = path.read_bytes()
     path.write_bytes(whole[:-4])
     assert list(log.new()) == []

@@ -40,7 +40,8 @@ def train(run):
         run.event(kind="training", training=key, fold=0, system="teacher", epochs=4, cases=2, validation=1, from_epoch=0)
         for epoch in range(1, last + 1):
             validation = {"loss": 1.0, **dice}
-            run.event(kind="epoch", training=key, epoch=epoch, epochs=4, train={"loss": 1.0}, validation=validation, best=epoch < 3, left_run=9)
+            run.event(kind="epoch", training=key, epoch=epoch, epochs=4, train={"loss": 1.0}, validation=validation, best=epoch < 3, left_run=9,
+                      learning_rate=1e-4, seconds=20, gpu_gb=None)  # fmt: skip
     run.event(kind="scores", training=KEYS[0], cases=1, native={"ET": 0.81, "TC": 0.82, "WT": 0.83}, crop=dice)
     run.event(kind="warning", training=KEYS[1], message="Memory does not suffice for the whole batch.")
     run.event(kind="run", what="stopped", message="Stopped (kdnet stop) in epoch 3 of 4; everything is saved.")
@@ -89,9 +90,34 @@ def test_cross_validation_and_many_cases_left_out(tmp_path):
     assert "| baseline | t1ce |" in text and "| baseline-0skips | t1ce |" in text
 
 
+def test_what_chooses_the_epoch_is_told_from_the_trainings_themselves(tmp_path):
+    def text_with(folder, settings, counts, test):
+        run = started(tmp_path / folder, Plan(("teacher", "gt+kl+kd"), settings, COMMAND, test=test))
+        run.write("data", {"cases": {"a": {}, "b": {}}, "left_out": {}})
+        run.write("folds", {"test": list(test)})
+        run.event(kind="run", what="begin", trainings=KEYS, epochs=[4, 4])
+        for key, count in zip(KEYS, counts):
+            run.event(kind="training", training=key, fold=0, system="teacher", epochs=4, cases=2, validation=count, from_epoch=0)
+        return text_of(run)
+
+    polynomial = replace(CHANGED, schedule="polynomial")
+    text = text_with("none", polynomial, (0, 0), ())  # too few patients
+    assert "so no Dice is given" in text and "No case chooses the epoch" in text and "Of the training cases" not in text and "also chose" not in text
+    text = text_with("off", replace(polynomial, inner_validation=0.0), (), ("b",))
+    assert "No case chooses the epoch" in text and "Of the training cases" not in text and "no Dice" not in text
+    text = text_with("all", polynomial, (1, 1), ())
+    assert "20 % choose the epoch and the schedule and are not trained on." in text and "also chose the epoch" in text
+    assert "20 % are to choose the epoch" in text_with("before", polynomial, (), ())
+    assert "not trained on, except in all/gt+kl+kd: too few" in text_with("some", polynomial, (1, 0), ())
+
+
 def test_a_folder_that_is_no_run_is_a_sentence(tmp_path):
     with pytest.raises(InputError, match="lacks one of run.json"):
         write_readme(RunFolder(tmp_path))
+    run = started(tmp_path)
+    run.write("origin", {"data": "/d"})
+    with pytest.raises(InputError, match="or it is damaged"):
+        write_readme(run)
 
 
 def test_the_environment_is_plain_and_names_nobody():

@@ -2,10 +2,13 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from KDNetLib.errors import InputError
+from KDNetLib import model_store
+from KDNetLib.errors import InputError, KDNetError
+from KDNetTrainingLib.export import model_name
 from KDNetTrainingLib.plan import Plan, Training, plan_from, read_experiment
 from KDNetTrainingLib.settings import Settings, preset, preset_names, settings_from
 
@@ -72,8 +75,44 @@ def test_the_teacher_may_have_epochs_of_its_own():
 def test_a_plan_survives_being_written():
     plan = Plan(("baseline",), settings_from({"folds": 3, "crop": (32, 48, 64)}), "kdnet train", skips=(0,), name="x")
     assert plan_from(json.loads(json.dumps(plan.as_dict()))) == plan
-    with pytest.raises(InputError, match="not the description of a run"):
-        plan_from({"systems": ["baseline"]})
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"settings": None}, r"settings.json\) are not .* settings must map"), ({"settings": []}, r"settings.json\) .* settings must map"),
+    ({"settings": {"crop": 5}}, r"settings.json\) .* wrong kind"), ({"settings": {"epochs": "3"}}, r"settings.json\) .* epochs must be a whole number"),
+    ({"systems": "baseline"}, r"run.json\): systems must be a list, not 'baseline'"), ({"systems": [["a"]]}, r"run.json\): systems must be a list of names"),
+    ({"test": [7]}, r"run.json\): test must be a list of names"), ({"skips": 4}, r"run.json\): skips must be a list"),
+    ({"name": None}, r"run.json\): name must be a text"), ({"licence": 5}, r"run.json\): licence must be a text"),
+    ({"extra": 1}, r"run.json\): .*extra'\. Bring"),
+])
+def test_a_damaged_description_of_a_run_is_a_sentence(changes, message):
+    values = Plan(("baseline",), Settings(), "kdnet train").as_dict()
+    with pytest.raises(InputError, match=message):
+        plan_from(values | changes)
+
+
+NAMES = ["my-student", "a", "A.b_c-9", "x" * 40, "", ".", "..", "a/b", "a\\b", "../a", "-a", "a-", "a.", "a b", "é", "nul", "COM1.x", "a\n"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_no_model_can_be_imported_under_is_refused_before_the_training(name):
+    def accepted(make):
+        try:
+            make()
+        except KDNetError:
+            return False
+        return True
+
+    planned = accepted(lambda: Plan(("baseline",), Settings(), "", name=name))
+    assert planned == accepted(lambda: model_store._safe_name(SimpleNamespace(name=name), "file"))
+
+
+def test_the_longest_name_leaves_room_for_system_and_fold():
+    with pytest.raises(InputError, match="cannot be a model file's everywhere"):
+        Plan(("baseline",), Settings(), "", name="x" * 41)
+    plan = Plan(("gt+kl+kd",), settings_from({"folds": 20}), "", skips=(0, 1), name="x" * 40, exported=("gt+kl+kd",))
+    longest = max((model_name(plan, training) for training in plan.trainings() if training.system != "teacher"), key=len)
+    assert len(longest) == 64 and model_store._safe_name(SimpleNamespace(name=longest), "file")
 
 
 @pytest.mark.parametrize(("changes", "message"), [
@@ -91,7 +130,18 @@ def test_an_experiment_file_is_read_and_options_go_over_it(tmp_path):
     plan = read_experiment(file, "kdnet experiment mine.json", {"epochs": 3})
     assert (plan.settings.epochs, plan.settings.folds, plan.skips, plan.name) == (3, 2, (4, 0), "mine")
     for content, message in (("{", "cannot be read"), ('{"systems": ["baseline"]}', "needs systems and preset"), ("[]", "not an experiment file"),
-                             ('{"systems": ["baseline"], "preset": "paper", "system": 1}', "not system")):
+                             ('{"systems": ["baseline"], "preset": "paper", "system": 1}', "not system"),
+                             ('{"systems": "baseline", "preset": "paper"}', "mine.json: systems must be a list, not 'baseline'"),
+                             ('{"systems": [1], "preset": "paper"}', "mine.json: systems must be a list of names"),
+                             ('{"systems": ["baseline"], "preset": []}', "mine.json: There is no preset"),
+                             ('{"systems": ["baseline"], "preset": "paper", "skips": 4}', "mine.json: skips must be a list"),
+                             ('{"systems": ["baseline"], "preset": "paper", "settings": []}', "mine.json: settings must map"),
+                             ('{"systems": ["baseline"], "preset": "paper", "settings": {"teacher_modalities": 3}}', "mine.json: settings holds"),
+                             ("[" * 100000, "cannot be read")):
         file.write_text(content)
         with pytest.raises(InputError, match=message):
             read_experiment(file, "", {})
+    file = file.rename(tmp_path / "not a name.json")
+    file.write_text('{"systems": ["baseline"], "preset": "paper"}')
+    with pytest.raises(InputError, match="not a name.json: The name 'not a name' cannot"):
+        read_experiment(file, "", {})

@@ -9,9 +9,11 @@ import pytest
 
 from KDNetLib.errors import InputError
 from KDNetTrainingLib.cli import run_line, status, stop
+from KDNetTrainingLib.run.curves import curves_on
 from KDNetTrainingLib.run.lock import locked
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.run.status import RunState
+from KDNetTrainingLib.run.svg_canvas import SvgCanvas
 
 KEYS = ["fold-1/teacher", "fold-1/gt+kl+kd"]
 DICE = {"ET": 0.5, "TC": 0.6, "WT": 0.7}
@@ -156,6 +158,64 @@ def test_a_long_run_is_followed_cheaply(run):
     assert state.trainings[KEYS[0]].epoch == 2
 
 
+def test_a_training_without_cases_to_score_is_done_all_the_same(run):
+    run.event(kind="run", what="begin", trainings=KEYS[1:], epochs=[1])
+    training(run, KEYS[1], 1)
+    epoch(run, 1, KEYS[1], validation={})
+    assert RunState.read(run.path).stage == "fold-1/gt+kl+kd, scoring"
+    run.event(kind="exported", training=KEYS[1], path="models/my-student.safetensors")
+    assert RunState.read(run.path).stage == "fold-1/gt+kl+kd, done"
+
+
+def test_a_finished_run_without_scores_and_model_files_is_not_scoring(run):
+    run.event(kind="run", what="begin", trainings=KEYS[:1], epochs=[1])
+    training(run, epochs=1)
+    epoch(run, 1, validation={})
+    run.event(kind="run", what="failed", message="The disk is full.")
+    assert RunState.read(run.path).stage == "fold-1/teacher, scoring"
+    run.event(kind="run", what="finished", message="")
+    assert RunState.read(run.path).stage == "fold-1/teacher, done"
+
+
+def everything(run):
+    """One event of every kind."""
+    run.event(kind="prepare", done=1, total=2, name="a")
+    begin(run)
+    run.event(kind="warning", training=KEYS[0], message="Memory does not suffice.")
+    training(run)
+    steps(run, 1, 5)
+    epoch(run, 1)
+    scores(run)
+    run.event(kind="exported", training=KEYS[0], path="models/a.safetensors")
+    run.event(kind="run", what="stopped", message="Stopped.")
+
+
+def test_lines_that_are_no_event_as_a_run_writes_it_cost_themselves_only(run):
+    """Every event with any one field gone or replaced is read by nobody or breaks nobody."""
+    everything(run)
+    expected, path = RunState.read(run.path).as_dict(), run.path / "events.jsonl"
+    whole = path.read_bytes()
+    for line in (b"{}", b"null", b"5", b"{", b"[" * 100000, b"\xff\xfe", b'{"kind": "run"}', b'{"time": 1, "kind": ["run"]}'):
+        path.write_bytes(line + b"\n" + whole)
+        assert RunState.read(run.path).as_dict() == expected, line[:30]
+    events = [json.loads(line) for line in whole.splitlines()]
+    for place, event in enumerate(events):
+        for name in event:
+            damaged = [{key: value for key, value in event.items() if key != name}]
+            damaged += [event | {name: wrong} for wrong in (None, [], {}, "x", -1, True, [[0]], {"loss": "x"})]
+            path.write_text("".join(json.dumps(each) + "\n" for each in [*events[:place], *damaged, *events[place:]]))
+            state = RunState.read(run.path)
+            assert json.dumps(state.as_dict()) and status._described(state, run.path)
+            assert curves_on(SvgCanvas, [each for each in RunFolder(run.path).events() if each["kind"] == "epoch"])
+
+
+def test_a_plan_of_nothing_or_of_no_epochs_is_passed_over(run):
+    begin(run)
+    for epochs in ([0, 4], [4], [], ["4", 4], None):
+        run.event(kind="run", what="resume", trainings=KEYS, epochs=epochs)
+    assert [each.epochs for each in RunState.read(run.path).trainings.values()] == [4, 12]
+
+
 def test_status_as_text(run, capsys):
     begin(run)
     run.event(kind="warning", message="b is left out: no label")
@@ -223,6 +283,28 @@ def test_following_a_finished_run_ends_at_once(run, capsys):
     assert code == 0 and out.splitlines()[0] == f"{run.path}: finished"
 
 
+def test_following_begins_before_the_run_does(run, capsys, meanwhile):
+    """Between the command's own start and the first event torch is loaded; nobody may hold the lock then."""
+    run.record("run", {})
+    lock = locked(run.path / "lock")
+    meanwhile += [
+        lambda: None, lambda: None, lambda: lock.__enter__(), lambda: begin(run),
+        lambda: run.event(kind="run", what="finished", message=""),
+    ]  # fmt: skip
+    try:
+        code, out = command(capsys, status, run.path, "--follow")
+    finally:
+        lock.__exit__(None, None, None)
+    assert code == 0 and not meanwhile and out.splitlines()[:2] == [f"{run.path}: not started yet, waiting for it", f"{run.path}: finished"]
+
+
+def test_following_what_never_starts_ends_after_a_minute(run, capsys, meanwhile):
+    run.record("run", {})
+    meanwhile += [lambda: None] * 120
+    code, out = command(capsys, status, run.path, "--follow")
+    assert code == 1 and not meanwhile and out.splitlines()[-1] == f"{run.path}: not started"
+
+
 def test_ctrl_c_ends_the_watching_only(run, capsys, meanwhile):
     begin(run)
 
@@ -269,6 +351,13 @@ def test_stop_asks_who_runs(run, capsys):
     with locked(run.path / "lock"):
         code, out = command(capsys, stop, run.path)
         assert code == 0 and run.stop_requested and f"Asked process {os.getpid()} on " in out and f"kdnet resume {run.path}" in out
+
+
+def test_stop_asks_who_has_told_nothing_yet(run, capsys):
+    run.record("run", {})
+    with locked(run.path / "lock"):
+        code, out = command(capsys, stop, run.path)
+    assert code == 0 and run.stop_requested and out.startswith("Asked ")
 
 
 def test_stop_lets_it_finish_the_epoch_where_asked_to(run, capsys):

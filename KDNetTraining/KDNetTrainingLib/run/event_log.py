@@ -5,7 +5,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-_REGIONS = ("ET", "TC", "WT")
+#: What a "run" event may say: how a process begins, which comes with its plan, and how it ends.
+_BEGINS, ENDS = ("begin", "resume"), ("finished", "stopped", "failed")
+_REGIONS = ("ET", "TC", "WT")  # KDNetLib.labels has them too, but brings numpy, which `kdnet --help` must not wait for
 
 
 def _is_text(value) -> bool:
@@ -48,7 +50,7 @@ def _is_epochs(value) -> bool:
 _EVERY = {"time": _is_number, "kind": _is_text}
 _PLAN = {"trainings": _is_keys, "epochs": _is_epochs}
 _FIELDS = {
-    "run": {"what": _is_text},
+    "run": {"what": lambda value: value in (*_BEGINS, *ENDS)},
     "prepare": {"done": _is_count, "total": _is_count},
     "warning": {"message": _is_text},
     "error": {"message": _is_text},
@@ -116,7 +118,7 @@ def _parsed(line: bytes) -> dict | None:
 def _is_event(event: dict) -> bool:
     if not _has(event, _EVERY) or not _has(event, _FIELDS.get(event["kind"], {})):
         return False
-    if event["kind"] == "run" and event["what"] in ("begin", "resume"):
+    if event["kind"] == "run" and event["what"] in _BEGINS:
         if not _has(event, _PLAN) or len(event["trainings"]) != len(event["epochs"]):
             return False
     return all(fits(event[name]) for name, fits in _OPTIONAL.items() if name in event)

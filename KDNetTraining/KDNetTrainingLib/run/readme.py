@@ -51,8 +51,8 @@ def readme_sections(run: RunFolder) -> dict[str, str]:
     Raises InputError where run.json, settings.json or origin.json is missing or damaged.
     """
     facts, settings, origin = (run.read(name) for name in ("run", "settings", "origin"))
-    if not (facts and settings and origin):
-        raise InputError(f"{run.path} lacks one of run.json, settings.json and origin.json; begin the run again in another folder.")
+    if not (facts and settings and origin and all(isinstance(origin.get(key), str) for key in ("data", "command"))):
+        raise InputError(f"{run.path} lacks one of run.json, settings.json and origin.json, or it is damaged; begin the run again in another folder.")
     plan = plan_from({**facts, "settings": settings, "command": origin["command"]})
     state = RunState.read(run.path)
     return {

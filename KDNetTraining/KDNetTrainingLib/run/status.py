@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from KDNetLib.errors import InputError
-from KDNetTrainingLib.run.event_log import EventLog
+from KDNetTrainingLib.run.event_log import ENDS, EventLog
 from KDNetTrainingLib.run.lock import Holder, holder
-
-_ENDS = ("finished", "stopped", "failed")
 
 
 @dataclass
@@ -112,7 +110,7 @@ class RunState:
         """Take in one event, as it is in events.jsonl."""
         kind = event["kind"]
         self._time = event["time"]
-        self._end = event if kind == "run" and event["what"] in _ENDS else None
+        self._end = event if kind == "run" and event["what"] in ENDS else None
         self.message = self._end.get("message") or "" if self._end else ""
         if kind == "run" and not self._end:
             self._take_plan(event)
