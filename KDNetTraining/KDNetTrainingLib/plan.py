@@ -112,11 +112,14 @@ def plan_from(values: dict) -> Plan:
     try:
         settings = _settings_in(values.get("settings"), Settings())
     except InputError as error:
-        raise InputError(f"The settings of this run (settings.json) are not what a run writes: {error} Bring them back from a copy or begin a new run.") from error
+        raise InputError(
+            f"The settings of this run (settings.json) are not what a run writes: {error} Bring them back from a copy or begin a new run."
+        ) from error
     try:
         return Plan(**{**values, "settings": settings})
     except (TypeError, InputError) as error:
-        raise InputError(f"This is not the description of a run (run.json): {str(error).rstrip('.')}. Bring it back from a copy or begin a new run.") from error
+        told = str(error).rstrip(".")
+        raise InputError(f"This is not the description of a run (run.json): {told}. Bring it back from a copy or begin a new run.") from error
 
 
 def read_experiment(path: Path, command: str, changed: dict) -> Plan:
@@ -131,7 +134,8 @@ def read_experiment(path: Path, command: str, changed: dict) -> Plan:
         raise InputError(f"{path} cannot be read as an experiment file ({error}); it must be JSON with systems, preset and settings.") from error
     unknown = sorted(set(content) - {"about", "systems", "skips", "preset", "settings"}) if isinstance(content, dict) else ["?"]
     if unknown or not {"systems", "preset"} <= set(content):
-        raise InputError(f"{path} is not an experiment file: it needs systems and preset, and knows skips, settings and about{', not ' + ', '.join(unknown) if unknown else ''}.")
+        excess = f", not {', '.join(unknown)}" if unknown else ""
+        raise InputError(f"{path} is not an experiment file: it needs systems and preset, and knows skips, settings and about{excess}.")
     try:
         own = _settings_in(content.get("settings", {}), preset(content["preset"]))
         plan = Plan(content["systems"], own, command, content.get("skips", ()), name=Path(path).stem)

@@ -79,8 +79,10 @@ def test_a_plan_survives_being_written():
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"settings": None}, r"settings.json\) are not .* settings must map"), ({"settings": []}, r"settings.json\) .* settings must map"),
-    ({"settings": {"crop": 5}}, r"settings.json\) .* wrong kind"), ({"settings": {"epochs": "3"}}, r"settings.json\) .* epochs must be a whole number"),
-    ({"systems": "baseline"}, r"run.json\): systems must be a list, not 'baseline'"), ({"systems": [["a"]]}, r"run.json\): systems must be a list of names"),
+    ({"settings": {"crop": 5}}, r"settings.json\) .* wrong kind"),
+    ({"settings": {"epochs": "3"}}, r"settings.json\) .* epochs must be a whole number"),
+    ({"systems": "baseline"}, r"run.json\): systems must be a list, not 'baseline'"),
+    ({"systems": [["a"]]}, r"run.json\): systems must be a list of names"),
     ({"test": [7]}, r"run.json\): test must be a list of names"), ({"skips": 4}, r"run.json\): skips must be a list"),
     ({"name": None}, r"run.json\): name must be a text"), ({"licence": 5}, r"run.json\): licence must be a text"),
     ({"extra": 1}, r"run.json\): .*extra'\. Bring"),
