@@ -18,8 +18,6 @@ def previewProblem(files) -> str:
     """Why a case cannot be shown in the slice views; "" if it can. ``files``: its entry in ``FoundData.files``."""
     if files is None:
         return _("This case is not complete, so there is nothing to show.")
-    if files["volume"] is not None:
-        return _("The modalities of this case lie in one 4-D file, which is not shown here.")
     return ""
 
 
@@ -31,7 +29,10 @@ def showCase(name: str, files: dict) -> None:
     for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode"):
         if node.GetAttribute(_PREVIEW) is not None:
             slicer.mrmlScene.RemoveNode(node)
-    volumeNode = _load(files["t1ce"], {"name": name, "show": False})
+    if files["volume"] is None:
+        volumeNode = _load(files["t1ce"], {"name": name, "show": False})
+    else:
+        volumeNode = _loadFrame(files["t1ce"], files["volume"], name)
     volumeNode.SetAttribute(_PREVIEW, name)
     labelmapNode = _load(files["reference"], {"labelmap": True, "show": False})
     try:
@@ -50,4 +51,25 @@ def _load(path, properties):
     try:
         return slicer.util.loadVolume(path, properties)
     except RuntimeError as error:
-        raise InputError(_("{path} could not be read; check that it is a complete NIfTI file.").format(path=path)) from error
+        raise _unreadable(path) from error
+
+
+def _loadFrame(path, index, name):
+    """The volume number ``index`` of the 4-D file ``path``, which holds the modalities of a Decathlon case one after another."""
+    scene = slicer.mrmlScene
+    sequenceNode, storageNode = (scene.AddNewNodeByClass(kind) for kind in ("vtkMRMLSequenceNode", "vtkMRMLVolumeSequenceStorageNode"))
+    try:
+        storageNode.SetFileName(path)
+        if not storageNode.ReadData(sequenceNode) or index >= sequenceNode.GetNumberOfDataNodes():
+            raise _unreadable(path)
+        volumeNode = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+        volumeNode.CopyContent(sequenceNode.GetNthDataNode(index))
+    finally:
+        for node in (storageNode, sequenceNode):
+            scene.RemoveNode(node)
+    volumeNode.CreateDefaultDisplayNodes()
+    return volumeNode
+
+
+def _unreadable(path):
+    return InputError(_("{path} could not be read; check that it is a complete NIfTI file.").format(path=path))

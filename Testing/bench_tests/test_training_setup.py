@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import qt
 import slicer
-from training.generated_cases import write_case
+import vtk
+from training.generated_cases import write_case, write_decathlon_case
 from KDNetLib.errors import InputError
 from KDNetTrainingLib.settings import Settings, preset
 from KDNetTrainingPanelLib.estimate_panel import estimateText
@@ -90,6 +91,25 @@ def test_double_click_shows_scan_and_labels(panel, cases):
     labels = np.asarray(nibabel.load(cases / "BraTS2021_00002" / "BraTS2021_00002_seg.nii.gz").dataobj)
     classes = readClasses(segmentationNode, volumeNode)
     assert [(classes == index).sum() for index in (1, 2, 3)] == [(labels == value).sum() for value in (1, 2, 4)]
+
+
+def test_double_click_shows_the_t1ce_of_a_decathlon_case(panel, tmp_path):
+    import nibabel
+    from KDNetSegmentationLib.segmentation_output import readClasses
+
+    written = [write_decathlon_case(tmp_path / "Task01", f"BRATS_{number:03}", seed=number) for number in range(2)]
+    check(panel, tmp_path / "Task01")
+    for row in (0, 1):
+        panel.ui.casesTable.cellDoubleClicked.emit(row, 0)
+    images, classes = written[1]
+    (volumeNode,) = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    assert np.array_equal(slicer.util.arrayFromVolume(volumeNode).transpose(2, 1, 0), images[..., 2]), "FLAIR, T1, T1ce, T2"
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    assert np.allclose(slicer.util.arrayFromVTKMatrix(matrix), nibabel.load(tmp_path / "Task01/imagesTr/BRATS_001.nii.gz").affine)
+    (segmentationNode,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert np.array_equal(readClasses(segmentationNode, volumeNode), classes)
+    assert not slicer.util.getNodesByClass("vtkMRMLSequenceNode")
 
 
 def test_incomplete_case_is_not_shown_but_explained(panel, readHere, cases):
