@@ -40,7 +40,7 @@ def main(scan: str, reference: str, picture: str) -> None:
         panel = Path(folder) / "panel.png"
         bench.grab(module.panel, panel, _PANEL)
         views = _renderViews(Path(folder), volumeNode, ui.outputSelector.currentNode())
-        _join(panel, views, picture)
+        join(panel, views, picture)
     module.widget.cleanup()
 
 
@@ -69,18 +69,21 @@ def _renderViews(folder: Path, volumeNode, segmentationNode) -> list[Path]:
     return paths
 
 
-def _join(panel: Path, views: list[Path], picture: str) -> None:
+def join(panel: Path, views: list[Path], picture) -> None:
+    """Write ``picture``: the panel, and right of it the first two of the four ``views`` above the other two."""
     from PySide6 import QtGui
 
     left = QtGui.QImage(str(panel))
-    joined = QtGui.QImage(left.width() + 2 * _VIEW[0] + 4, max(left.height(), 2 * _VIEW[1] + 2), QtGui.QImage.Format.Format_RGB888)
+    images = [QtGui.QImage(str(path)) for path in views]
+    width, height = images[0].width() + 2, images[0].height() + 2
+    joined = QtGui.QImage(left.width() + 2 + width + images[1].width(), max(left.height(), 2 * height), QtGui.QImage.Format.Format_RGB888)
     joined.fill(0xFF303030)
     painter = QtGui.QPainter(joined)
     painter.drawImage(0, 0, left)
-    for index, path in enumerate(views):
-        painter.drawImage(left.width() + 2 + index % 2 * (_VIEW[0] + 2), index // 2 * (_VIEW[1] + 2), QtGui.QImage(str(path)))
+    for index, image in enumerate(images):
+        painter.drawImage(left.width() + 2 + index % 2 * width, index // 2 * height, image)
     painter.end()
-    if not joined.save(picture):
+    if not joined.save(str(picture)):
         raise SystemExit(f"The picture {picture} could not be written.")
 
 
