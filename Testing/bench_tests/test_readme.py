@@ -51,6 +51,24 @@ def test_plain_python_snippet_writes_a_label_map(bundled_model, tmp_path, monkey
     assert set(np.unique(written.dataobj)) <= {0, 1, 2, 4}
 
 
-@pytest.mark.parametrize("path", re.findall(r"(?:Testing|KDNetSegmentation|Resources)/[\w./-]+\w", README))
+def test_training_snippet_trains(slicer_bench, tmp_path, monkeypatch, capsys):
+    from training_support import SMALL, writeCases
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    slicer_bench.load(ROOT / "KDNetTraining/KDNetTraining.py")
+    code = snippet("KDNetTrainingLogic()")
+    # The paper's settings would take hours.
+    for paper, here in (("/data/BraTS", writeCases(tmp_path / "cases")), ("/data/run", tmp_path / "run"), ("epochs=100", "epochs=1, **SMALL")):
+        assert paper in code
+        code = code.replace(paper, str(here))
+    names = {"SMALL": SMALL}
+    exec(code, names)
+    names["logic"].shutdown()
+    assert names["state"].state == "finished"
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) > 1 and "'WT': " in printed[-1]
+
+
+@pytest.mark.parametrize("path", re.findall(r"(?:Testing|KDNetSegmentation|KDNetTraining|Resources)/[\w./-]+\w", README))
 def test_paths_named_in_the_readme_exist(path):
     assert (ROOT / path).exists()
