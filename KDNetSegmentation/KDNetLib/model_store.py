@@ -134,9 +134,14 @@ def _stored(path: Path, bundled: bool) -> StoredModel:
     return StoredModel(manifest.name if bundled else path.stem, path, bundled, manifest)
 
 
+def is_safe_name(name: str) -> bool:
+    """Whether a model may be called ``name``: it becomes a file's name, on any system."""
+    return bool(_SAFE_NAME.fullmatch(name)) and name.split(".")[0].lower() not in _RESERVED
+
+
 def _safe_name(manifest: Manifest, file_name: str) -> str:
     name = manifest.name
-    if not _SAFE_NAME.fullmatch(name) or name.split(".")[0].lower() in _RESERVED:
+    if not is_safe_name(name):
         raise ModelError(
             f"{file_name} calls itself {name[:64]!r}, which cannot be a file's name everywhere; "
             "get one whose name has only letters, digits, dots, hyphens and underscores."

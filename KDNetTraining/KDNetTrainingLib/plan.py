@@ -1,18 +1,16 @@
 """What a run consists of: the systems, folds and settings, and from them the list of trainings in their order."""
 
 import json
-import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from KDNetLib.errors import InputError
+from KDNetLib.model_store import is_safe_name
 from KDNetTrainingLib.settings import Settings, preset, settings_from
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
-#: A model file's name must do as a file's on any system (see KDNetLib.model_store) and leaves 24 characters of 64 to system and fold.
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,38}[A-Za-z0-9])?")
-#: Windows opens a device for these, whatever follows the first dot.
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
+#: Of the 64 characters that a model's name may have, 24 are left to system and fold.
+_LONGEST_NAME = 40
 _NAME_LISTS, _TEXTS = ("systems", "test", "exported"), ("command", "name", "data_text", "licence")
 
 
@@ -70,7 +68,7 @@ class Plan:
             raise InputError(f"skips must be whole numbers from 0 to 4, not {', '.join(map(str, self.skips))}.")
         if self.test and self.settings.folds:
             raise InputError("Cross-validation tests every case once; give either folds or test cases, not both.")
-        if not _NAME.fullmatch(self.name) or self.name.split(".")[0].lower() in _RESERVED:
+        if not is_plan_name(self.name):
             raise InputError(
                 f"The name {self.name[:80]!r} cannot be a model file's everywhere; take up to 40 letters, digits, dots, hyphens and underscores, "
                 "beginning and ending with a letter or digit."
@@ -105,6 +103,11 @@ class Plan:
     def as_dict(self) -> dict:
         """Plain values, as JSON keeps them."""
         return json.loads(json.dumps(asdict(self)))
+
+
+def is_plan_name(name: str) -> bool:
+    """Whether a run's model files may be called ``name``, with system and fold behind it."""
+    return is_safe_name(name) and len(name) <= _LONGEST_NAME
 
 
 def plan_from(values: dict) -> Plan:

@@ -1,14 +1,13 @@
 """From what is chosen in the panel, or given in the console, to the plan of a run."""
 
 import json
-import re
 from pathlib import Path
 
 from slicer.i18n import tr as _
 
 from KDNetLib.errors import InputError
 from KDNetTrainingLib import settings as engineSettings
-from KDNetTrainingLib.plan import Plan
+from KDNetTrainingLib.plan import Plan, is_plan_name
 from KDNetTrainingLib.settings import preset, settings_from
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
@@ -20,8 +19,6 @@ OBJECTIVES = {
     "baseline": ("baseline",),
     "all": tuple(SYSTEMS),
 }
-
-_MODEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,38}[A-Za-z0-9])?")
 
 
 def objectiveTitle(objective: str) -> str:
@@ -67,6 +64,6 @@ def makePlan(presetName: str, changed: dict, objective: str, modelName: str) -> 
 
 def modelNameProblem(name: str) -> str:
     """Why a model cannot be called ``name``; "" if it can. The name is a file's, too."""
-    if _MODEL_NAME.fullmatch(name):
+    if is_plan_name(name):
         return ""
     return _("Give the model a name of up to 40 letters, digits, hyphens, underscores and full stops.")
