@@ -25,6 +25,11 @@ def dice(first: np.ndarray, second: np.ndarray) -> float:
     return float(2 * np.count_nonzero(first & second) / total) if total else 1.0
 
 
+def dice_by_region(prediction: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """Dice of ET, TC and WT between two class maps of one shape (indices 0 to 3)."""
+    return {region: dice(_region(prediction, indices), _region(reference, indices)) for region, indices in REGIONS.items()}
+
+
 def hd95(first: np.ndarray, second: np.ndarray, spacing) -> float:
     """95th percentile of the Hausdorff distance in mm between two boolean masks (I, J, K).
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from KDNetLib.labels import LABELS, REGIONS
-from KDNetLib.measures import dice
+from KDNetLib.labels import LABELS
+from KDNetLib.measures import dice_by_region
 from KDNetTrainingLib.run.canvas import Canvas
 
 #: Per section its name, the axis it is cut across, and the letters at its left and right edge and at its top and
@@ -87,5 +87,5 @@ def _legend(canvas: Canvas, y: float, reference: np.ndarray, prediction: np.ndar
         canvas.box((x, y - 7), (x + 14, y + 7), fill=tuple(round(255 * part) for part in label.colour))
         canvas.text((x + 20, y), label.name, 13)
         x += 190
-    scores = ", ".join(f"{region} {dice(np.isin(prediction, members), np.isin(reference, members)):.2f}" for region, members in REGIONS.items())
+    scores = ", ".join(f"{region} {value:.2f}" for region, value in dice_by_region(prediction, reference).items())
     canvas.text((_LEFT + 3 * (_CELL + _GAP) - _GAP, y), f"Dice {scores}", 13, anchor="rm")

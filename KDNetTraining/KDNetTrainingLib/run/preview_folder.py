@@ -8,8 +8,7 @@ import numpy as np
 
 from KDNetLib.atomic_file import replacing
 from KDNetLib.image_io import write_array, write_labelmap
-from KDNetLib.labels import REGIONS
-from KDNetLib.measures import dice
+from KDNetLib.measures import dice_by_region
 
 SCAN, REFERENCE, PREDICTION, _FACTS = "scan.nii.gz", "reference.nii.gz", "prediction.nii.gz", "preview.json"
 
@@ -54,6 +53,6 @@ def write_preview(
         write_array(folder / SCAN, scan.astype(np.float32), affine)
         write_labelmap(folder / REFERENCE, reference, affine)
     write_labelmap(folder / PREDICTION, prediction, affine)
-    measured = {region: round(dice(np.isin(prediction, members), np.isin(reference, members)), 4) for region, members in REGIONS.items()}
+    measured = {region: round(value, 4) for region, value in dice_by_region(prediction, reference).items()}
     with replacing(folder / _FACTS) as partial:
         partial.write_text(json.dumps(asdict(Preview(case, modality, epoch, measured))), encoding="utf-8")

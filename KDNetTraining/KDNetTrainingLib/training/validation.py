@@ -1,10 +1,8 @@
 """How good a system is on the cases kept for the schedule and for choosing the epoch: its losses, and Dice per region."""
 
-import numpy as np
 import torch
 
-from KDNetLib.labels import REGIONS
-from KDNetLib.measures import dice
+from KDNetLib.measures import dice_by_region
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.data.sampling import plain_sample
 from KDNetTrainingLib.settings import Settings
@@ -27,7 +25,7 @@ def validate(system: System, cases: list[CachedCase], settings: Settings, world:
             losses, logits = system.losses(images.contiguous(memory_format=torch.channels_last_3d), classes)
         found, true = logits[0].argmax(dim=0).cpu().numpy(), classes[0].cpu().numpy()
         measured = {name: loss.item() for name, loss in losses.items()}
-        measured |= {region: dice(np.isin(found, members), np.isin(true, members)) for region, members in REGIONS.items()}
+        measured |= dice_by_region(found, true)
         for name, value in measured.items():
             totals[name] = totals.get(name, 0.0) + value
     if world.size > 1:
