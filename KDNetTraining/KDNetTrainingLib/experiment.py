@@ -28,10 +28,10 @@ from KDNetTrainingLib.run.pictures import draw_training
 from KDNetTrainingLib.run.preview_folder import write_preview
 from KDNetTrainingLib.run.readme import write_readme
 from KDNetTrainingLib.run.report_html import write_html_report
+from KDNetTrainingLib.run.recorded_plan import record_origin
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.systems.base import System
 from KDNetTrainingLib.systems.registry import SYSTEMS
-from KDNetTrainingLib.training.batches import Batches
 from KDNetTrainingLib.training.checkpoints import Checkpoints
 from KDNetTrainingLib.training.distributed import World, world
 from KDNetTrainingLib.training.interruption import Interruption, interruption
@@ -131,7 +131,7 @@ class _Experiment:
             self._record_data({name: hashes[name] for name in cases}, left_out)
             self._run.record("folds", {"folds": self._folds} if self._plan.settings.folds else {"test": self._folds[0]})
             self._run.write("environment", environment())
-            self._run.write("origin", {"data": str(self._data.resolve()), "command": self._plan.command})
+            record_origin(self._run, self._data, self._plan.command)
         for name, reason in left_out.items():
             self._report(kind="warning", message=f"{name} is left out: {reason}")
         resumed = any((self._run.path / training.key).exists() for training in self._trainings)
@@ -180,26 +180,25 @@ class _Experiment:
         checkpoints = Checkpoints(folder, lambda message: self._report(kind="warning", training=training.key, message=message))
         system = self._make(training, settings, teacher_of)
         epochs = plan.epochs(training)
-        state = checkpoints.load(torch.device("cpu"))
-        trained = state["epoch"] if state else 0
-        if trained < epochs or not scores.exists() or training.system == "teacher":
-            self._steps = Batches([cached[name] for name in train], settings, self._world).steps
-            if self._world.leads and trained < epochs:
+
+        def report(**what) -> None:
+            self._report(training=training.key, **what)
+            if self._world.leads and what["kind"] == "epoch" and what["best"] and validation:
+                self._preview(folder, system, cached[validation[0]], what["epoch"])
+
+        shown = [cached[name] for name in train], [cached[name] for name in validation]
+        trainer = Trainer(system, *shown, epochs, settings, checkpoints, self._world, report, stop)
+        if trainer.epochs_done < epochs or not scores.exists() or training.system == "teacher":
+            self._steps = trainer.steps_per_epoch
+            if self._world.leads and trainer.epochs_done < epochs:
                 scores.unlink(missing_ok=True)  # of a run that is prolonged: they are those of fewer epochs
             if plan.settings.inner_validation and not validation:
                 self._report(kind="warning", training=training.key, message=f"{training.key} has too few patients to keep one for validation: its last epoch counts.")
             self._report(
                 kind="training", training=training.key, fold=training.fold, system=training.label, epochs=epochs, cases=len(train),
-                validation=len(validation), from_epoch=trained,
+                validation=len(validation), from_epoch=trainer.epochs_done,
             )
-
-            def report(**what) -> None:
-                self._report(training=training.key, **what)
-                if self._world.leads and what["kind"] == "epoch" and what["best"] and validation:
-                    self._preview(folder, system, cached[validation[0]], what["epoch"])
-
-            shown = [cached[name] for name in train], [cached[name] for name in validation]
-            system = Trainer(system, *shown, epochs, settings, checkpoints, self._world, report, stop).run()
+            system = trainer.run()
         if training.system == "teacher":
             teacher_of[training.key] = system.network
         tested = [cases[name] for name in test or validation]

@@ -10,7 +10,7 @@ from KDNetLib.errors import InputError
 from KDNetSegmentationLib.dependencies import ensureDependencies
 from KDNetSegmentationLib.device_list import DeviceListJob
 from KDNetSegmentationLib.worker_process import WorkerProcess
-from KDNetTrainingLib.cli.running import record_plan
+from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.run.status import RunState
 from KDNetTrainingPanelLib.engine_process import interpreter

@@ -17,6 +17,7 @@ from KDNetTrainingLib.cli import running
 from KDNetTrainingLib.errors import Stopped
 from KDNetTrainingLib.experiment import run_plan
 from KDNetTrainingLib.plan import Plan
+from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import preset, preset_names, settings_from
 from training.generated_cases import write_case
@@ -36,7 +37,7 @@ def data(tmp_path_factory):
 
 
 def carried_out(plan, data, run, listener=lambda event: None):
-    running.record_plan(plan, data, run)
+    record_plan(plan, data, run)
     run_plan(plan, data, run, "cpu", listener)
 
 
@@ -185,7 +186,7 @@ def test_a_prolonged_run_is_scored_and_exported_anew_also_after_a_stop(data, tmp
     running.resume(tmp_path, None, "cpu")
     assert (tmp_path / "all/gt+kl+kd/scores.csv").exists() and model_of(tmp_path)[1].sha256 != first
     with pytest.raises(InputError, match="other settings .*epochs_teacher"):
-        running.record_plan(replace(plan, settings=replace(plan.settings, epochs_teacher=2)), data, tmp_path)
+        record_plan(replace(plan, settings=replace(plan.settings, epochs_teacher=2)), data, tmp_path)
 
 
 def test_a_refused_command_leaves_the_run_as_it_was_and_a_failed_start_can_be_put_right(finished, data, tmp_path):
@@ -197,7 +198,7 @@ def test_a_refused_command_leaves_the_run_as_it_was_and_a_failed_start_can_be_pu
     many = Plan(("baseline",), replace(TINY, folds=9, epochs=1), "")
     with pytest.raises(InputError, match="cannot be split into 9 folds"):
         carried_out(many, data, tmp_path / "run")
-    running.record_plan(replace(many, settings=replace(TINY, folds=2, epochs=1)), data, tmp_path / "run")
+    record_plan(replace(many, settings=replace(TINY, folds=2, epochs=1)), data, tmp_path / "run")
     assert RunFolder(tmp_path / "run").read("settings")["folds"] == 2
 
 

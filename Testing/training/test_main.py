@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from KDNetTrainingLib.cli.running import record_plan
+from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.run.status import RunState

@@ -11,7 +11,7 @@ import pytest
 from KDNetLib.errors import InputError
 from KDNetLib.labels import REGIONS
 from KDNetTrainingLib.cli import report
-from KDNetTrainingLib.cli.running import record_plan
+from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.evaluation.report import write_report
 from KDNetTrainingLib.evaluation.results import MEASURES, SPACES, scores_path, write_scores
 from KDNetTrainingLib.plan import Plan

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from KDNetLib.errors import InputError
-from KDNetTrainingLib.cli.running import record_plan
+from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run import environment as environment_module
 from KDNetTrainingLib.run.environment import environment

@@ -12,36 +12,10 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps ...")
 
 
-def record_plan(plan, data: Path, run_path: Path) -> None:
-    """Write into ``run_path`` what the run is, so that :func:`resume` can carry it out. Needs no torch.
-
-    What never got as far as its data is replaced; otherwise the plan must be the one that the run began with, or have
-    more epochs. Raises InputError where the folder holds another run, is at work, or cannot be written.
-    """
-    from KDNetLib.errors import InputError
-    from KDNetTrainingLib.run.lock import locked
-    from KDNetTrainingLib.run.run_folder import RunFolder
-
-    run = RunFolder(run_path)
-    facts = plan.as_dict()
-    settings, command = facts.pop("settings"), facts.pop("command")
-    # A teacher that learnt more would have taught the student's first epochs differently, so only the student's grow.
-    may_grow = ("epochs",) if plan.settings.epochs_teacher else ()
-    try:
-        with locked(run.path / "lock"):
-            if run.read("data") is None:
-                run.write("run", facts)
-                run.write("settings", settings)
-                run.write("origin", {"data": str(data.resolve()), "command": command})
-            else:
-                run.record("run", facts)
-                run.record("settings", settings, may_grow)
-    except OSError as error:
-        raise InputError(f"{run.path} cannot be written to ({error.strerror}); choose another run folder.") from error
-
-
 def start(plan, data: Path, run_path: Path, device: str) -> int:
-    """Begin ``plan`` in ``run_path``, or go on with it there; returns 0. Raises what :func:`record_plan` raises."""
+    """Begin ``plan`` in ``run_path``, or go on with it there; returns 0. Raises what ``record_plan`` raises."""
+    from KDNetTrainingLib.run.recorded_plan import record_plan
+
     record_plan(plan, data, run_path)
     return _carry_out(plan, data, run_path, device)
 
@@ -52,17 +26,14 @@ def resume(run_path: Path, data: Path | None, device: str) -> int:
     Raises InputError where there is no run.
     """
     from KDNetLib.errors import InputError
-    from KDNetTrainingLib.plan import plan_from
-    from KDNetTrainingLib.run.run_folder import RunFolder
 
     if not (run_path / "run.json").exists():
         raise InputError(f"{run_path} holds no run; begin one with kdnet train or kdnet experiment.")
-    run = RunFolder(run_path)
-    facts, settings, origin = (run.read(name) for name in ("run", "settings", "origin"))
-    if not settings or not origin or not {"data", "command"} <= set(origin):
-        raise InputError(f"{run_path} lacks settings.json or origin.json, or they are damaged; bring them back from a copy or begin a new run.")
-    plan = plan_from({**facts, "settings": settings, "command": origin["command"]})
-    return _carry_out(plan, data or Path(origin["data"]), run_path, device)
+    from KDNetTrainingLib.run.recorded_plan import recorded_plan
+    from KDNetTrainingLib.run.run_folder import RunFolder
+
+    plan, place = recorded_plan(RunFolder(run_path))
+    return _carry_out(plan, data or place, run_path, device)
 
 
 def _carry_out(plan, data: Path, run_path: Path, device: str) -> int:

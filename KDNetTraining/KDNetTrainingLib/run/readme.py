@@ -1,11 +1,12 @@
 """The README of a run: what was trained on what, how far it is, what came out, which file is what, how to go on."""
 
 import time
+from pathlib import Path
 
 from KDNetLib.atomic_file import replacing
-from KDNetLib.errors import InputError
 from KDNetLib.labels import REGIONS
-from KDNetTrainingLib.plan import Plan, plan_from
+from KDNetTrainingLib.plan import Plan
+from KDNetTrainingLib.run.recorded_plan import recorded_plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.run.status import RunState
 from KDNetTrainingLib.settings import Settings
@@ -50,10 +51,7 @@ def readme_sections(run: RunFolder) -> dict[str, str]:
 
     Raises InputError where run.json, settings.json or origin.json is missing or damaged.
     """
-    facts, settings, origin = (run.read(name) for name in ("run", "settings", "origin"))
-    if not (facts and settings and origin and all(isinstance(origin.get(key), str) for key in ("data", "command"))):
-        raise InputError(f"{run.path} lacks one of run.json, settings.json and origin.json, or it is damaged; begin the run again in another folder.")
-    plan = plan_from({**facts, "settings": settings, "command": origin["command"]})
+    plan, data = recorded_plan(run)
     state = RunState.read(run.path)
     return {
         "title": f"# {plan.name}: a training of KD-Net\n\nFor research use only: nothing here may decide about a patient.",
@@ -61,7 +59,7 @@ def readme_sections(run: RunFolder) -> dict[str, str]:
         "results": _results(run),
         "pictures": _pictures(run, state),
         "what": _what(plan),
-        "data": _data(run, plan, state, origin["data"]),
+        "data": _data(run, plan, state, data),
         "files": _files(run, state),
         "commands": _commands(run, plan),
     }
@@ -126,7 +124,7 @@ def _value(value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _data(run: RunFolder, plan: Plan, state: RunState, place: str) -> str:
+def _data(run: RunFolder, plan: Plan, state: RunState, place: Path) -> str:
     data, folds = run.read("data"), run.read("folds")
     if not data or not folds:
         return f"## Data\n\nThe cases under {place} are not prepared yet."

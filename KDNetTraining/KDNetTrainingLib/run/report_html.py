@@ -8,11 +8,12 @@ from html import escape
 from pathlib import Path
 
 from KDNetLib.atomic_file import replacing
-from KDNetTrainingLib.plan import Plan, plan_from
+from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.curves import curves_on
 from KDNetTrainingLib.run.markdown import as_html
 from KDNetTrainingLib.run.pictures import course_of
 from KDNetTrainingLib.run.readme import readme_sections
+from KDNetTrainingLib.run.recorded_plan import recorded_plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.run.svg_canvas import SvgCanvas
 from KDNetTrainingLib.settings import Settings
@@ -40,7 +41,7 @@ def write_html_report(run: RunFolder) -> Path:
     Raises InputError where the run's own files are missing or damaged, OSError where it cannot be written.
     """
     sections = readme_sections(run)
-    plan = plan_from({**run.read("run"), "settings": run.read("settings"), "command": run.read("origin")["command"]})
+    plan, _ = recorded_plan(run)
     events = [event for event in run.events() if event["kind"] in ("epoch", "warning", "error")]
     parts = {
         "state": as_html(sections["state"]),

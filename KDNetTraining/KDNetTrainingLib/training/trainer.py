@@ -52,14 +52,24 @@ class Trainer:
         self._parts = 1  # into how many a batch is cut where memory does not suffice
         self._epoch, self._step, self._sums, self._seconds, self._best = 0, 0, {}, 0.0, None
         self._reported_at = 0.0
+        self._restore()
+
+    @property
+    def epochs_done(self) -> int:
+        """How many epochs were finished before, by the last checkpoint."""
+        return self._epoch
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many steps an epoch has."""
+        return self._batches.steps
 
     def run(self) -> System:
-        """Train from the last checkpoint to the end; returns the system with the best epoch's weights, evaluating.
+        """Train from where the last checkpoint left it to the end; returns the system with the best epoch's weights, evaluating.
 
         Raises Stopped where ``interruption`` asked for the end (everything is saved then), TrainingError where it
         cannot go on.
         """
-        self._restore()
         while self._epoch < self._epochs:
             self._train_epoch()
             self._end_epoch()

@@ -1,0 +1,48 @@
+"""The plan of a run in its folder: run.json, settings.json, and origin.json with the command and where the cases lie.
+
+Needs no torch.
+"""
+
+from pathlib import Path
+
+from KDNetLib.errors import InputError
+from KDNetTrainingLib.plan import Plan, plan_from
+from KDNetTrainingLib.run.lock import locked
+from KDNetTrainingLib.run.run_folder import RunFolder
+
+
+def record_plan(plan: Plan, data: Path, run_path: Path) -> None:
+    """Write into ``run_path`` what the run is and that its cases are those under ``data``.
+
+    What never got as far as its data is replaced; otherwise the plan must be the one that the run began with, or have
+    more epochs. Raises InputError where the folder holds another run, is at work, or cannot be written.
+    """
+    run = RunFolder(run_path)
+    facts = plan.as_dict()
+    settings, command = facts.pop("settings"), facts.pop("command")
+    # A teacher that learnt more would have taught the student's first epochs differently, so only the student's grow.
+    may_grow = ("epochs",) if plan.settings.epochs_teacher else ()
+    try:
+        with locked(run.path / "lock"):
+            if run.read("data") is None:
+                run.write("run", facts)
+                run.write("settings", settings)
+                record_origin(run, data, command)
+            else:
+                run.record("run", facts)
+                run.record("settings", settings, may_grow)
+    except OSError as error:
+        raise InputError(f"{run.path} cannot be written to ({error.strerror}); choose another run folder.") from error
+
+
+def record_origin(run: RunFolder, data: Path, command: str) -> None:
+    """Write the ``command`` that makes the run again and that its cases are those under ``data``."""
+    run.write("origin", {"data": str(data.resolve()), "command": command})
+
+
+def recorded_plan(run: RunFolder) -> tuple[Plan, Path]:
+    """What :func:`record_plan` wrote: the plan, and where its cases lie. Raises InputError where it is missing or damaged."""
+    facts, settings, origin = (run.read(name) for name in ("run", "settings", "origin"))
+    if not (facts and settings and origin and all(isinstance(origin.get(key), str) for key in ("data", "command"))):
+        raise InputError(f"{run.path} lacks one of run.json, settings.json and origin.json, or it is damaged; begin the run again in another folder.")
+    return plan_from({**facts, "settings": settings, "command": origin["command"]}), Path(origin["data"])
