@@ -5,8 +5,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from KDNetLib import model_store
-from KDNetLib.manifest import read_manifest
 from KDNetLib.model_card import model_card
+from KDNetSegmentationLib.model_import import importModel
 
 
 class ModelPanel:
@@ -50,17 +50,7 @@ class ModelPanel:
 
         This and :meth:`removeCurrent` return what to tell the user.
         """
-        manifest = read_manifest(path)
-        earlier = self._models.get(manifest.name)
-        replace = (
-            earlier is not None
-            and not earlier.bundled
-            and earlier.manifest != manifest
-            and slicer.util.confirmYesNoDisplay(
-                _("There is another model named {name} already. Replace it?").format(name=manifest.name), _("KDNet")
-            )
-        )
-        name = model_store.import_model(path, replace=replace).name
+        name = importModel(path)
         self.refresh(name)
         self._onChosen(name)
         return _("The model {name} is ready.").format(name=name)

@@ -1,60 +1,43 @@
 """The panel of the module KDNetSegmentation."""
 
-import importlib
-import sys
 from pathlib import Path
 
 import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
-from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
-from slicer.util import VTKObservationMixin
 
 from KDNetLib.errors import Cancelled, KDNetError
 from KDNetSegmentationLib.brain_extraction import brainExtractionInstalled, extractBrain
+from KDNetSegmentationLib.controls import disableControls
 from KDNetSegmentationLib.dependencies import missingPackages
 from KDNetSegmentationLib.device_panel import DevicePanel
 from KDNetSegmentationLib.logic import KDNetSegmentationLogic
 from KDNetSegmentationLib.model_panel import ModelPanel
+from KDNetSegmentationLib.module_widget import ModuleWidget
 from KDNetSegmentationLib.panel_state import PanelState, disabledReasons
 from KDNetSegmentationLib.results_panel import ResultsPanel
 from KDNetSegmentationLib.segmentation_output import hasResult, resultFor
+from KDNetSegmentationLib.styles import ERROR_STYLE, WARNING_STYLE
 from KDNetSegmentationLib.tables import fillComparison
 
-_ERROR_STYLE, _WARNING_STYLE = "color: #d9534f", "color: #c77c11"
 
-
-class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class KDNetSegmentationWidget(ModuleWidget):
     """The panel. Its choices are in the parameter node; ``panel_state`` decides what can be used when."""
 
-    def __init__(self, parent=None):
-        self.logic = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
+    uiFile = "UI/KDNetSegmentation.ui"
+    packages = ("KDNetSegmentationLib", "KDNetLib")
 
     def setup(self):
         """Build the panel when the module is opened for the first time."""
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/KDNetSegmentation.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        named = [(widget.property("SlicerParameterName"), widget) for widget in uiWidget.findChildren(qt.QWidget)]
-        self._widgetsByParameter = {name: widget for name, widget in named if name}
+        super().setup()
         self.logic = KDNetSegmentationLogic(onLog=self._log)
         self._models = ModelPanel(self.ui, lambda name: self._choose("model", name))
         self._devices = DevicePanel(self.ui, lambda name: self._choose("device", name))
         self._results = ResultsPanel(self.ui)
-        self._toolTips = {}
         self._lastInput = self._compared = None
         self.ui.progressBar.visible = False
         self.ui.statusLabel.visible = False
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneChanged)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndImportEvent, self.onSceneChanged)
+        self.observeScene()
         self.ui.segmentButton.connect("clicked(bool)", self.onSegmentOrCancel)
         self.ui.cardButton.connect("clicked(bool)", self._models.showCard)
         self.ui.importButton.connect("clicked(bool)", self.onImportModel)
@@ -75,32 +58,9 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self._models.refresh()
         self.initializeParameterNode()
 
-    def cleanup(self):
-        """End the process and let go of the scene, before the panel is destroyed or reloaded."""
-        self.logic.shutdown()
-        self.setParameterNode(None)
-        self.removeObservers()
-
-    def onReload(self):
-        """Developer's reload: the packages too, not only the module file."""
-        for name in [name for name in sys.modules if name.split(".")[0] in ("KDNetSegmentationLib", "KDNetLib")]:
-            del sys.modules[name]
-        importlib.invalidate_caches()
-        super().onReload()
-
-    def onSceneStartClose(self, caller, event):
-        """The parameter node is about to be reset."""
-        self.setParameterNode(None)
-
-    def onSceneChanged(self, caller, event):
-        """Another scene has other choices; a panel that is not shown takes them when it is."""
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
     def initializeParameterNode(self):
         """Take the choices from the scene, and the first volume as input if there is none yet."""
-        self.setParameterNode(self.logic.getParameterNode())
-        self._parameterNode.Modified()  # its cache hears of a loaded scene's values by this only
+        super().initializeParameterNode()
         if not self._parameterNode.inputVolume:
             volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
             self._parameterNode.inputVolume = next(
@@ -109,18 +69,9 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
 
     def setParameterNode(self, parameterNode):
         """Connect the panel with another parameter node, or with none."""
-        if parameterNode is self._parameterNode:
-            return
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-        self._parameterNode = parameterNode
-        self._lastInput = None
-        if self._parameterNode:
-            # connectGui would return no tag, and could not be undone.
-            self._parameterNodeGuiTag = self._parameterNode.connectParametersToGui(self._widgetsByParameter)
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-            self.onParametersModified()
+        if parameterNode is not self._parameterNode:
+            self._lastInput = None
+        super().setParameterNode(parameterNode)
 
     def onParametersModified(self, caller=None, event=None):
         """Follow the choices, wherever they were made."""
@@ -156,11 +107,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
                 canExtractBrain=brainExtractionInstalled(),
             )
         )
-        for name, reason in reasons.items():
-            control = getattr(self.ui, name)
-            toolTip = self._toolTips.setdefault(name, control.toolTip)
-            control.enabled = not reason
-            control.toolTip = reason or toolTip
+        disableControls(self.ui, reasons, self._toolTips)
         if self.logic.busy:
             self.ui.segmentButton.toolTip = _("End the computation now; nothing in the scene changes.")
         self.ui.segmentButton.text = _("Cancel") if self.logic.busy else _("Segment")
@@ -247,7 +194,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         try:
             self._showStatus(action(*arguments))
         except KDNetError as error:
-            self._showStatus(str(error), _ERROR_STYLE)
+            self._showStatus(str(error), ERROR_STYLE)
 
     def _begin(self, start, *arguments, **callbacks):
         """Start a job; what is wrong with the input is shown at once."""
@@ -256,7 +203,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         try:
             start(*arguments, onMessage=self._log, **callbacks)
         except KDNetError as error:
-            self._showStatus(str(error), _ERROR_STYLE)
+            self._showStatus(str(error), ERROR_STYLE)
         self.updatePanel()
 
     def _onProgress(self, fraction, stage):
@@ -270,7 +217,7 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
                 self._parameterNode.segmentation = job.result.segmentationNode
             for warning in job.result.warnings:
                 self._log(warning)
-            self._showStatus("\n".join(job.result.warnings), _WARNING_STYLE)
+            self._showStatus("\n".join(job.result.warnings), WARNING_STYLE)
         self._onFinished(job)
 
     def _onCompared(self, job):
@@ -289,12 +236,8 @@ class KDNetSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
     def _onFinished(self, job):
         if job.error is not None:
             self._log(str(job.error))
-            self._showStatus(str(job.error), "" if isinstance(job.error, Cancelled) else _ERROR_STYLE)
+            self._showStatus(str(job.error), "" if isinstance(job.error, Cancelled) else ERROR_STYLE)
         self.onParametersModified() if self._parameterNode else self.updatePanel()
-
-    def _showStatus(self, text, style=""):
-        self.ui.statusLabel.text, self.ui.statusLabel.styleSheet = text, style
-        self.ui.statusLabel.visible = bool(text)
 
     def _log(self, text):
         self.ui.logEdit.appendPlainText(text)

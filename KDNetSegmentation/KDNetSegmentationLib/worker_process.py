@@ -1,16 +1,12 @@
 """The process that computes, kept warm between requests and ended at once on request."""
 
-import collections
 import json
-import os
-import shutil
-from pathlib import Path
 
-import qt
 from slicer.i18n import tr as _
 
 import KDNetLib
-from KDNetLib.errors import DependencyError, KDNetError
+from KDNetLib.errors import KDNetError
+from KDNetSegmentationLib.engine_process import EngineProcess
 
 
 class WorkerProcess:
@@ -22,17 +18,14 @@ class WorkerProcess:
 
     def __init__(self, onLog):
         self._onLog = onLog
-        self._process = None
-        self._retired = None
+        self._process = EngineProcess(self._onLine, self._onEnd, onErrorLine=onLog)
         self._requestId = 0
         self._onEvent = None
-        self._unread = b""
-        self._lastErrorLines = collections.deque(maxlen=20)
 
     @property
     def running(self) -> bool:
         """Whether the process exists; it may be starting or waiting for a request."""
-        return self._process is not None
+        return self._process.running
 
     @property
     def busy(self) -> bool:
@@ -50,104 +43,44 @@ class WorkerProcess:
         self._onEvent = onEvent
         if not self.running:
             try:
-                self._start()
+                self._process.start("KDNetLib.worker", [], KDNetLib)
             except KDNetError:
                 self._onEvent = None
                 raise
         if self.running:  # a failed start has reported itself as an event
-            self._process.write((json.dumps({**request, "id": self._requestId}) + "\n").encode("ascii"))
+            self._process.write(json.dumps({**request, "id": self._requestId}))
 
     def wait(self, milliseconds: int) -> None:
         """Wait for something to read, at most ``milliseconds``. Events are delivered from within."""
-        if self.running:
-            self._process.waitForReadyRead(milliseconds)
+        self._process.wait(milliseconds)
 
     def stop(self) -> None:
         """End the process at once, also in mid-computation. The request under way gets no more events."""
         self._onEvent = None
-        if not self.running:
+        self._process.stop()
+
+    def _onLine(self, text):
+        try:
+            event = json.loads(text)
+            name = event["event"]
+        except (ValueError, TypeError, KeyError):
+            if text:
+                self._onLog(text)
             return
-        process = self._retire()
-        process.blockSignals(True)
-        # PythonSlicer is a launcher: killing it alone would leave the interpreter it started alive. That one ends at
-        # end-of-file on its standard input.
-        process.closeWriteChannel()
-        process.kill()
-        process.waitForFinished(1000)
+        if event.get("id") == self._requestId and self.busy:
+            onEvent = self._onEvent
+            if name in ("result", "error"):
+                self._onEvent = None
+            onEvent(event)
 
-    def _start(self):
-        executable = shutil.which("PythonSlicer")
-        if executable is None:
-            raise DependencyError(
-                _("PythonSlicer, the Python interpreter that comes with Slicer, was not found; reinstall Slicer.")
-            )
-        folder = str(Path(KDNetLib.__file__).resolve().parents[1])
-        environment = qt.QProcessEnvironment.systemEnvironment()
-        searchPath = [folder, environment.value("PYTHONPATH")]
-        environment.insert("PYTHONPATH", os.pathsep.join(entry for entry in searchPath if entry))
-        self._unread = b""
-        self._lastErrorLines.clear()
-        process = qt.QProcess()
-        process.setProcessEnvironment(environment)
-        # Python puts the working folder first on its path, so it must not be one that holds foreign files.
-        process.setWorkingDirectory(folder)
-        process.connect("readyReadStandardOutput()", self._onStandardOutput)
-        process.connect("readyReadStandardError()", self._onStandardError)
-        process.connect("finished(int,QProcess::ExitStatus)", self._onFinished)
-        process.connect("errorOccurred(QProcess::ProcessError)", self._onErrorOccurred)
-        self._process = process
-        process.start(executable, ["-m", "KDNetLib.worker"])
-
-    def _onStandardOutput(self):
-        if not self.running:
-            return
-        *lines, self._unread = (self._unread + self._process.readAllStandardOutput().data()).split(b"\n")
-        for line in lines:
-            text = line.decode("utf-8", errors="replace").strip()
-            try:
-                event = json.loads(text)
-                name = event["event"]
-            except (ValueError, TypeError, KeyError):
-                if text:
-                    self._onLog(text)
-                continue
-            if event.get("id") == self._requestId and self.busy:
-                onEvent = self._onEvent
-                if name in ("result", "error"):
-                    self._onEvent = None
-                onEvent(event)
-
-    def _onStandardError(self):
-        if not self.running:
-            return
-        text = self._process.readAllStandardError().data().decode("utf-8", errors="replace")
-        for line in text.splitlines():
-            if line.strip():
-                self._lastErrorLines.append(line.rstrip())
-                self._onLog(line.rstrip())
-
-    def _onFinished(self, exitCode, exitStatus):
-        self._onStandardOutput()
-        self._onStandardError()
-        self._retire()
-        self._fail(
-            _("The process that computes ended unexpectedly (exit code {code}); its last lines are in the log.").format(
-                code=exitCode
-            )
-        )
-
-    def _onErrorOccurred(self, error):
-        # Every other error is followed by finished().
-        if error == qt.QProcess.FailedToStart:
-            self._retire()
-            self._fail(_("The process that computes could not be started; reinstall Slicer or its Python environment."))
-
-    def _retire(self):
-        # It may be in the middle of its own signal, so it must outlive this: destroying it there corrupts memory.
-        self._retired, self._process = self._process, None
-        return self._retired
-
-    def _fail(self, message):
+    def _onEnd(self, exitCode):
+        if exitCode is None:
+            message = _("The process that computes could not be started; reinstall Slicer or its Python environment.")
+        else:
+            message = _(
+                "The process that computes ended unexpectedly (exit code {code}); its last lines are in the log."
+            ).format(code=exitCode)
         onEvent, self._onEvent = self._onEvent, None
         if onEvent is not None:
-            onEvent({"event": "error", "kind": "Crash", "message": message, "details": "\n".join(self._lastErrorLines)})
+            details = "\n".join(self._process.errorLines)
+            onEvent({"event": "error", "kind": "Crash", "message": message, "details": details})

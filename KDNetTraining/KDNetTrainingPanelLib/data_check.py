@@ -5,7 +5,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from KDNetTrainingPanelLib.engine_process import EngineTask
+from KDNetTrainingPanelLib.engine_task import EngineTask
 
 
 @dataclass(frozen=True)

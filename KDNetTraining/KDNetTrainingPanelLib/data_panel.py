@@ -4,10 +4,10 @@ import qt
 from slicer.i18n import tr as _
 
 from KDNetLib.errors import KDNetError
+from KDNetSegmentationLib.styles import ERROR_STYLE, PROBLEM_COLOUR
 from KDNetTrainingPanelLib.case_preview import previewProblem, showCase
 from KDNetTrainingPanelLib.data_check import DataCheck
 from KDNetTrainingPanelLib.path_row import PathRow
-from KDNetTrainingPanelLib.styles import ERROR_STYLE, PROBLEM_COLOUR
 
 
 class DataPanel:

@@ -8,9 +8,9 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
+from KDNetSegmentationLib.styles import ERROR_STYLE, WARNING_STYLE
 from KDNetTrainingLib.cli.run_line import duration
-from KDNetTrainingPanelLib.engine_process import EngineTask
-from KDNetTrainingPanelLib.styles import ERROR_STYLE, WARNING_STYLE
+from KDNetTrainingPanelLib.engine_task import EngineTask
 
 
 class EstimatePanel:

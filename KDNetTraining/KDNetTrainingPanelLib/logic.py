@@ -9,11 +9,11 @@ from slicer.i18n import tr as _
 from KDNetLib.errors import InputError
 from KDNetSegmentationLib.dependencies import ensureDependencies
 from KDNetSegmentationLib.device_list import DeviceListJob
+from KDNetSegmentationLib.engine_process import interpreter
 from KDNetSegmentationLib.worker_process import WorkerProcess
 from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.run.status import RunState
-from KDNetTrainingPanelLib.engine_process import interpreter
 from KDNetTrainingPanelLib.parameter_node import KDNetTrainingParameterNode
 from KDNetTrainingPanelLib.plan_choice import makePlan
 from KDNetTrainingPanelLib.run_folder_check import runFolderProblem

@@ -5,8 +5,8 @@ from dataclasses import Field
 import qt
 from slicer.i18n import tr as _
 
+from KDNetSegmentationLib.styles import ERROR_STYLE, HINT_STYLE
 from KDNetTrainingLib.modalities import MODALITIES
-from KDNetTrainingPanelLib.styles import ERROR_STYLE, HINT_STYLE
 
 
 class ParameterRow:

@@ -7,10 +7,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from KDNetLib.errors import KDNetError
+from KDNetSegmentationLib.styles import ERROR_STYLE, WARNING_STYLE
 from KDNetTrainingPanelLib.path_row import PathRow
 from KDNetTrainingPanelLib.run_folder_check import runFolderProblem
 from KDNetTrainingPanelLib.run_process import holdsRun
-from KDNetTrainingPanelLib.styles import ERROR_STYLE, WARNING_STYLE
 from KDNetTrainingPanelLib.watched_run import WatchedRun
 
 _LAST_RUN = "KDNetTraining/LastRunFolder"

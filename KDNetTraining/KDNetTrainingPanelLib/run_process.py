@@ -5,15 +5,17 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
 from KDNetLib.errors import InputError, KDNetError
+from KDNetSegmentationLib.engine_process import environmentFor, folderOf, interpreter
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.run.status import RunState
-from KDNetTrainingPanelLib.engine_process import engineEnvironment, engineFolder, interpreter
+from KDNetTrainingPanelLib.engine_task import PACKAGES
 
 #: How often a run is looked at while it is waited for.
 _LOOK_SECONDS = 0.5
@@ -94,8 +96,8 @@ class TrainingRun:
                 stdin=subprocess.DEVNULL if goOn else subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,  # holds a line or none: the process sends its output to process.log
-                cwd=engineFolder(),
-                env=engineEnvironment(),
+                cwd=folderOf(PACKAGES[0]),
+                env=environmentFor(*PACKAGES),
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
@@ -139,10 +141,8 @@ class TrainingRun:
         self.state.refresh()
         holder = self.state.holder
         if holder is not None and holder.host == socket.gethostname():
-            try:
+            with suppress(OSError):  # it may have ended meanwhile
                 os.kill(holder.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-            except OSError:
-                pass  # it has ended meanwhile
         self._closeInput()
         self._process.kill()
         self._process.wait()

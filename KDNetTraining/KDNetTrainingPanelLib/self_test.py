@@ -9,8 +9,9 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
 from KDNetLib.manifest import read_manifest
 from KDNetSegmentationLib.dependencies import missingPackages
+from KDNetSegmentationLib.engine_process import environmentFor, folderOf, interpreter
 from KDNetTrainingPanelLib.data_check import DataCheck
-from KDNetTrainingPanelLib.engine_process import engineEnvironment, engineFolder, interpreter
+from KDNetTrainingPanelLib.engine_task import PACKAGES
 from KDNetTrainingPanelLib.logic import KDNetTrainingLogic
 
 #: As small as a training can be: the test is of the way, not of the result.
@@ -39,7 +40,7 @@ class KDNetTrainingTest(ScriptedLoadableModuleTest):
             data, runFolder = Path(folder) / "cases", Path(folder) / "run"
             self.delayDisplay("Generating cases")
             command = [interpreter(), "-c", _GENERATE, str(data)]
-            subprocess.run(command, check=True, env=engineEnvironment(), cwd=engineFolder(), stdin=subprocess.DEVNULL)
+            subprocess.run(command, check=True, env=environmentFor(*PACKAGES), cwd=folderOf(PACKAGES[0]), stdin=subprocess.DEVNULL)
             self._checkData(data)
             logic = KDNetTrainingLogic()
             try:

@@ -7,10 +7,10 @@ import qt
 from slicer.i18n import tr as _
 
 from KDNetLib.errors import InputError
+from KDNetSegmentationLib.styles import ERROR_STYLE
 from KDNetTrainingLib.settings import Settings, preset, preset_names, settings_from
 from KDNetTrainingPanelLib.parameter_row import ParameterRow
 from KDNetTrainingPanelLib.plan_choice import OBJECTIVES, objectiveTitle, presetAbout
-from KDNetTrainingPanelLib.styles import ERROR_STYLE
 
 
 class SettingsPanel:

@@ -7,15 +7,14 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from KDNetLib import model_store
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import KDNetError
-from KDNetLib.manifest import read_manifest
+from KDNetSegmentationLib.controls import disableControls
 from KDNetSegmentationLib.logic import KDNetSegmentationLogic
+from KDNetSegmentationLib.model_import import importModel
+from KDNetSegmentationLib.styles import ERROR_STYLE
 from KDNetTrainingPanelLib.progress_panel import UI_FOLDER
 from KDNetTrainingPanelLib.watched_run import WatchedRun
-
-_ERROR_STYLE = "color: #d9534f"
 
 
 class UsePanel:
@@ -49,11 +48,7 @@ class UsePanel:
             self._other.refresh()
             self._progressPanel.compareWith(self._other)
         self._listFiles([name for name in run.exportedFiles if self._path(name).exists()] if run else [])
-        for name, reason in disabledReasons(run, bool(self._files)).items():
-            control = getattr(self.ui, name)
-            toolTip = self._toolTips.setdefault(name, control.toolTip)
-            control.enabled = not reason
-            control.toolTip = reason or toolTip
+        disableControls(self.ui, disabledReasons(run, bool(self._files)), self._toolTips)
 
     def _path(self, name):
         return self._run.folder / "models" / name
@@ -73,18 +68,7 @@ class UsePanel:
         comboBox.currentIndex = files.index(chosen) if chosen in files else len(files) - 1
 
     def _use(self):
-        path = self._chosen()
-        manifest = read_manifest(path)
-        earlier = next((model for model in model_store.list_models() if model.name.lower() == manifest.name.lower()), None)
-        replace = (
-            earlier is not None
-            and not earlier.bundled
-            and earlier.manifest != manifest
-            and slicer.util.confirmYesNoDisplay(
-                _("There is another model named {name} already. Replace it?").format(name=manifest.name), _("KDNet")
-            )
-        )
-        name = model_store.import_model(path, replace=replace).name
+        name = importModel(self._chosen())
         if not hasattr(slicer.modules, "kdnetsegmentation"):
             return _("The model {name} is added; the module KDNet Segmentation is switched off in Slicer's settings.").format(name=name)
         KDNetSegmentationLogic().getParameterNode().model = name
@@ -138,7 +122,7 @@ class UsePanel:
         try:
             self._showStatus(action())
         except KDNetError as error:
-            self._showStatus(str(error), _ERROR_STYLE)
+            self._showStatus(str(error), ERROR_STYLE)
 
     def _showStatus(self, text, style=""):
         self.ui.useStatusLabel.text, self.ui.useStatusLabel.styleSheet = text, style

@@ -1,18 +1,15 @@
 """The panel of the module KDNetTraining."""
 
-import importlib
-import sys
-
 import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
-from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
-from slicer.util import VTKObservationMixin
 
 from KDNetLib.errors import KDNetError
+from KDNetSegmentationLib.controls import disableControls
 from KDNetSegmentationLib.dependencies import missingPackages
 from KDNetSegmentationLib.device_panel import DevicePanel
+from KDNetSegmentationLib.module_widget import ModuleWidget
+from KDNetSegmentationLib.styles import ERROR_STYLE
 from KDNetTrainingPanelLib.data_panel import DataPanel
 from KDNetTrainingPanelLib.estimate_panel import EstimatePanel
 from KDNetTrainingPanelLib.logic import KDNetTrainingLogic, movedData
@@ -21,35 +18,22 @@ from KDNetTrainingPanelLib.plan_choice import makePlan, modelNameProblem
 from KDNetTrainingPanelLib.progress_panel import ProgressPanel
 from KDNetTrainingPanelLib.run_panel import RunPanel
 from KDNetTrainingPanelLib.settings_panel import SettingsPanel
-from KDNetTrainingPanelLib.styles import ERROR_STYLE
 from KDNetTrainingPanelLib.use_panel import UsePanel
 from KDNetTrainingPanelLib.watched_run import WatchedRun
 
 #: How often the run's folder is looked at.
 _LOOK_MS = 500
-_PACKAGES = ("KDNetTrainingPanelLib", "KDNetTrainingLib", "KDNetSegmentationLib", "KDNetLib")
 
 
-class KDNetTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class KDNetTrainingWidget(ModuleWidget):
     """The panel. Its choices are in the parameter node; ``panel_state`` decides what can be used when."""
 
-    def __init__(self, parent=None):
-        self.logic = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
+    uiFile = "UI/KDNetTraining.ui"
+    packages = ("KDNetTrainingPanelLib", "KDNetTrainingLib", "KDNetSegmentationLib", "KDNetLib")
 
     def setup(self):
         """Build the panel when the module is opened for the first time."""
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/KDNetTraining.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        named = [(widget.property("SlicerParameterName"), widget) for widget in uiWidget.findChildren(qt.QWidget)]
-        self._widgetsByParameter = {name: widget for name, widget in named if name}
-        self._toolTips = {}
+        super().setup()
         self.ui.modelNameStatusLabel.styleSheet = ERROR_STYLE
         self.logic = KDNetTrainingLogic()
         self._data = DataPanel(self.ui, lambda folder: self._choose("dataFolder", folder), self._onDataChecked)
@@ -63,9 +47,7 @@ class KDNetTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._timer = qt.QTimer()
         self._timer.setInterval(_LOOK_MS)
         self._timer.connect("timeout()", self.onTimer)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneChanged)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndImportEvent, self.onSceneChanged)
+        self.observeScene()
         self.ui.estimateButton.connect("clicked(bool)", self.onEstimate)
         self.ui.startButton.connect("clicked(bool)", self.onStart)
         self.ui.pauseButton.connect("clicked(bool)", self.onPauseOrResume)
@@ -93,47 +75,14 @@ class KDNetTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._run.stop()
         self._estimate.clear()
         self._progress.cleanup()
-        self.logic.shutdown()
-        self.setParameterNode(None)
-        self.removeObservers()
-
-    def onReload(self):
-        """Developer's reload: the packages too, not only the module file."""
-        for name in [name for name in sys.modules if name.split(".")[0] in _PACKAGES]:
-            del sys.modules[name]
-        importlib.invalidate_caches()
-        super().onReload()
-
-    def onSceneStartClose(self, caller, event):
-        """The parameter node is about to be reset."""
-        self.setParameterNode(None)
-
-    def onSceneChanged(self, caller, event):
-        """Another scene has other choices; a panel that is not shown takes them when it is."""
-        if self.parent.isEntered:
-            self.initializeParameterNode()
+        super().cleanup()
 
     def initializeParameterNode(self):
         """Take the choices from the scene; a training that was started here stays the one that is shown."""
-        self.setParameterNode(self.logic.getParameterNode())
-        self._parameterNode.Modified()  # its cache hears of a loaded scene's values by this only
+        super().initializeParameterNode()
         own = self.logic.ownRun
         if own is not None:
             self._parameterNode.runFolder = str(own.folder)
-
-    def setParameterNode(self, parameterNode):
-        """Connect the panel with another parameter node, or with none."""
-        if parameterNode is self._parameterNode:
-            return
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-        self._parameterNode = parameterNode
-        if self._parameterNode:
-            # connectGui would return no tag, and could not be undone.
-            self._parameterNodeGuiTag = self._parameterNode.connectParametersToGui(self._widgetsByParameter)
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-            self.onParametersModified()
 
     def onParametersModified(self, caller=None, event=None):
         """Follow the choices, wherever they were made."""
@@ -169,11 +118,7 @@ class KDNetTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             estimating=self._estimate.running,
             isPreset=self._settings.isPreset,
         )
-        for name, reason in disabledReasons(state).items():
-            control = getattr(self.ui, name)
-            toolTip = self._toolTips.setdefault(name, control.toolTip)
-            control.enabled = not reason
-            control.toolTip = reason or toolTip
+        disableControls(self.ui, disabledReasons(state), self._toolTips)
         self.ui.pauseButton.text = _("Res&ume") if not state.running and state.run != "none" else _("Pa&use")
         self._progress.show(run.state if run else None)
         self._use.show(run.state if run else None)
@@ -266,7 +211,3 @@ class KDNetTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         except KDNetError as error:
             self._showStatus(str(error), ERROR_STYLE)
         self.updatePanel()
-
-    def _showStatus(self, text, style=""):
-        self.ui.statusLabel.text, self.ui.statusLabel.styleSheet = text, style
-        self.ui.statusLabel.visible = bool(text)

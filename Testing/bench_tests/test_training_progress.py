@@ -337,7 +337,7 @@ def test_a_run_that_writes_a_hundred_events_a_second_is_not_felt(panels, tmp_pat
         writer.wait()
     assert len(ticks) >= 8 and run.courses["fold-1/teacher"].epochs[-1] > 200
     print(f"longest block {1000 * max(blocks):.1f} ms, longest look {1000 * max(ticks):.1f} ms, median look {1000 * np.median(ticks):.1f} ms")
-    # Measured: 20 to 31 ms on two busy cores, the first look, which makes the nodes, included.
+    # Measured: 20 to 270 ms on two cores more or less busy; the longest is the first look, which makes the nodes.
     assert max(blocks) < 1.0
 
 

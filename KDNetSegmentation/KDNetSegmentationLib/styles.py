@@ -1,4 +1,4 @@
-"""Colours of the panel's texts."""
+"""Colours of the panels' texts."""
 
 PROBLEM_COLOUR = "#d9534f"
 ERROR_STYLE = f"color: {PROBLEM_COLOUR}"
