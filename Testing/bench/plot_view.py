@@ -30,16 +30,7 @@ class PlotView:
 
     def save(self, path):
         """Render and write a PNG."""
-        window = self._view.GetRenderWindow()
-        window.Render()
-        grabber = vtk.vtkWindowToImageFilter()
-        grabber.SetInput(window)
-        grabber.ReadFrontBufferOff()
-        grabber.Update()
-        writer = vtk.vtkPNGWriter()
-        writer.SetFileName(str(path))
-        writer.SetInputConnection(grabber.GetOutputPort())
-        writer.Write()
+        rendering.save_png(self._view.GetRenderWindow(), path)
 
     def _addPlot(self, series):
         table = series.GetTableNode().GetTable()

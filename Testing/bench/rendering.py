@@ -1,4 +1,4 @@
-"""Whether this machine can render: without a GL library VTK's first Render() ends the process."""
+"""Whether this machine can render (without a GL library VTK's first Render() ends the process), and pictures of windows."""
 
 import ctypes
 import sys
@@ -24,3 +24,19 @@ def require():
     missing = missing_library()
     if missing:
         raise RuntimeError(f"Rendering needs {missing}.")
+
+
+def save_png(window, path):
+    """Render a VTK ``window`` and write it as PNG; returns the vtkImageData."""
+    import vtk
+
+    window.Render()
+    grabber = vtk.vtkWindowToImageFilter()
+    grabber.SetInput(window)
+    grabber.ReadFrontBufferOff()
+    grabber.Update()
+    writer = vtk.vtkPNGWriter()
+    writer.SetFileName(str(path))
+    writer.SetInputConnection(grabber.GetOutputPort())
+    writer.Write()
+    return grabber.GetOutput()

@@ -38,16 +38,7 @@ class _View:
         """Render and write a PNG; returns the picture as an array (rows from the top, columns, RGB) of uint8."""
         from vtk.util.numpy_support import vtk_to_numpy
 
-        self.window.Render()
-        grabber = vtk.vtkWindowToImageFilter()
-        grabber.SetInput(self.window)
-        grabber.ReadFrontBufferOff()
-        grabber.Update()
-        writer = vtk.vtkPNGWriter()
-        writer.SetFileName(str(path))
-        writer.SetInputConnection(grabber.GetOutputPort())
-        writer.Write()
-        image = grabber.GetOutput()
+        image = rendering.save_png(self.window, path)
         width, height, _ = image.GetDimensions()
         return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, -1)[::-1]
 

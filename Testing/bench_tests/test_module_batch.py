@@ -1,38 +1,18 @@
 """The headless batch script in a process of its own: files, table, exit codes."""
 
 import csv
-import subprocess
-import sys
-from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
+from headless_script import runScript
 from module_support import scanArray, writeModel
 
-TESTING = Path(__file__).resolve().parents[1]
-SCRIPT = TESTING.parent / "KDNetSegmentation" / "KDNetSegmentationLib" / "KDNetBatch.py"
-#: Runs the script as Slicer does: in a running application, with the arguments behind its name, exit code at the end.
-RUNNER = """
-import runpy, sys
-sys.path.insert(0, {testing!r})
-from bench import session
-bench = session.start()
-bench.headless()
-sys.argv = {argv!r}
-runpy.run_path(sys.argv[0], run_name="__main__")
-assert "torch" not in sys.modules
-code = bench.exitCode
-import os
-sys.stdout.flush()
-os._exit(99 if code is None else code)
-"""
+SCRIPT = "KDNetSegmentation/KDNetSegmentationLib/KDNetBatch.py"
 
 
 def run(*arguments):
-    argv = [str(SCRIPT), *map(str, arguments)]
-    code = RUNNER.format(testing=str(TESTING), argv=argv)
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    return runScript(SCRIPT, arguments, {"torch"})
 
 
 @pytest.fixture(scope="module")

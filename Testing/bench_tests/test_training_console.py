@@ -3,28 +3,11 @@
 from training_support import SMALL, waitFor, writeCases  # first: starts the bench
 from training_fixtures import *  # noqa: F403
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from headless_script import runScript
 from KDNetLib.errors import InputError, KDNetError
 
-TESTING = Path(__file__).resolve().parents[1]
-SCRIPT = TESTING.parent / "KDNetTraining" / "KDNetTrainingPanelLib" / "KDNetTrain.py"
-#: Runs the script as Slicer does: in a running application, with the arguments behind its name, exit code at the end.
-RUNNER = """
-import os, runpy, sys
-sys.path.insert(0, {testing!r})
-from bench import session
-bench = session.start()
-bench.headless()
-sys.argv = {argv!r}
-runpy.run_path(sys.argv[0], run_name="__main__")
-assert not {{"torch", "nibabel"}} & set(sys.modules)
-sys.stdout.flush()
-os._exit(99 if bench.exitCode is None else bench.exitCode)
-"""
+SCRIPT = "KDNetTraining/KDNetTrainingPanelLib/KDNetTrain.py"
 #: SMALL on the command line.
 OPTIONS = ["--preprocessing", "whole-brain", "--spacing", "4", "--crop", "32", "32", "32", "--width", "2", "--device", "cpu"]
 
@@ -92,8 +75,7 @@ def test_resume_and_stop_need_a_run(logic, tmp_path):
 
 
 def headless(*arguments):
-    code = RUNNER.format(testing=str(TESTING), argv=[str(SCRIPT), *map(str, arguments)])
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    return runScript(SCRIPT, arguments, {"torch", "nibabel"})
 
 
 def test_headless_script_trains_goes_on_and_has_honest_exit_codes(bench, tmp_path):
