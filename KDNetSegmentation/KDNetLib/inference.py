@@ -7,14 +7,14 @@ import torch
 
 from KDNetLib.errors import DeviceError
 from KDNetLib.memory import available_bytes, is_out_of_memory, needed_bytes
-from KDNetLib.network import EncoderDecoder
+from KDNetLib.networks.base import Network
 
 _SMALLEST_TILE = 64
 _OVERLAP = 0.5
 
 
 def predict(
-    networks: list[EncoderDecoder],
+    networks: list[Network],
     volume: torch.Tensor,
     device: torch.device,
     flips: bool,

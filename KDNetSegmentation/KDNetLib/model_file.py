@@ -11,16 +11,15 @@ from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import ModelError
 from KDNetLib.labels import LABELS
 from KDNetLib.manifest import FORMAT_VERSION, METADATA_KEY, Manifest, check_weights, parse_manifest, read_header, weights_hash
-from KDNetLib.network import EncoderDecoder
+from KDNetLib.networks.base import Network
+from KDNetLib.networks.registry import ARCHITECTURES, architecture
 from KDNetLib.preprocessing import Preprocessing
 
-#: Architectures a manifest may name; its parameters are the constructor's.
-ARCHITECTURES = {"EncoderDecoder": EncoderDecoder}
 #: What the output channels must be, since everything after the network relies on their order.
 _CLASSES = ["background", *(label.key for label in LABELS)]
 
 
-def save_model(path, network: EncoderDecoder, description: dict) -> Manifest:
+def save_model(path, network: Network, description: dict) -> Manifest:
     """Write ``network`` in half precision with its manifest, atomically; returns the manifest written.
 
     ``description`` gives the manifest's ``name``, ``title``, ``modalities``, ``preprocessing``, ``classes``,
@@ -48,7 +47,7 @@ def save_model(path, network: EncoderDecoder, description: dict) -> Manifest:
     return manifest
 
 
-def load_model(path, device="cpu") -> tuple[EncoderDecoder, Manifest]:
+def load_model(path, device="cpu") -> tuple[Network, Manifest]:
     """The network in float32 and evaluation mode on ``device``, and its manifest.
 
     Raises ModelError for a truncated, altered, foreign, newer or hostile file. Nothing is allocated before the
@@ -74,14 +73,14 @@ def _all_finite(weights: dict[str, torch.Tensor]) -> bool:
     return all(bool(torch.isfinite(value).all()) for value in weights.values())
 
 
-def _empty_network(manifest: Manifest, name: str) -> EncoderDecoder:
+def _empty_network(manifest: Manifest, name: str) -> Network:
     """The architecture without memory for its weights (torch's meta device), all of the manifest checked against it."""
-    kind = ARCHITECTURES.get(str(manifest.architecture.get("name")))
-    if kind is None:
+    kind = str(manifest.architecture.get("name"))
+    if kind not in ARCHITECTURES:
         raise ModelError(f"{name} has an architecture that this KDNet does not know; update KDNet.")
     try:
         with torch.device("meta"):
-            network = kind(**manifest.architecture["parameters"])
+            network = architecture(kind)(**manifest.architecture["parameters"])
         Preprocessing(**manifest.preprocessing)
         given = network.parameters_given
         if (given["channels"], given["classes"]) != (len(manifest.modalities), len(manifest.classes)):
@@ -93,7 +92,7 @@ def _empty_network(manifest: Manifest, name: str) -> EncoderDecoder:
     return network
 
 
-def _check_shapes(network: EncoderDecoder, header: dict, name: str) -> None:
+def _check_shapes(network: Network, header: dict, name: str) -> None:
     expected = {key: list(value.shape) for key, value in network.state_dict().items()}
     found = {key: entry["shape"] for key, entry in header.items() if key != "__metadata__"}
     if expected != found:

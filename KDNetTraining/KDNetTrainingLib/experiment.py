@@ -10,7 +10,7 @@ import torch
 
 from KDNetLib.device import choose_device
 from KDNetLib.errors import InputError, KDNetError
-from KDNetLib.network import EncoderDecoder
+from KDNetLib.networks.base import Network
 from KDNetLib.preprocessing import Preprocessing
 from KDNetTrainingLib.data.cache import CachedCase, build_cache
 from KDNetTrainingLib.data.cases import TrainingCase, find_training_cases
@@ -90,7 +90,7 @@ class _Experiment:
 
     def _carry_out(self, stop: Interruption) -> None:
         cases, cached = self._prepare(stop)
-        teacher_of: dict[str, EncoderDecoder] = {}
+        teacher_of: dict[str, Network] = {}
         for place, training in enumerate(self._trainings):
             if self._world.any_of(stop.reason_after_epoch is not None):
                 raise Stopped(f"Stopped ({stop.reason_after_epoch or 'asked by another process'}) before {training.key}; everything is saved.")
@@ -242,7 +242,7 @@ class _Experiment:
             if stop.reason:
                 raise Stopped(f"Stopped ({stop.reason}) while scoring {training.key}; its training is saved.")
 
-        rows = score_cases([system.network], tested, list(system.modalities), self._preprocessing(), self._world.device, progress)
+        rows = score_cases([system.deployed], tested, list(system.modalities), self._preprocessing(), self._world.device, progress)
         for row in rows:
             row.update(system=training.label, fold=training.fold)
         if rows:

@@ -41,7 +41,7 @@ def export_model(
         if (native := [row for row in found if row["space"] == "native"])
     ]
     path = run_path / "models" / f"{name}.safetensors"
-    save_model(path, system.network, {
+    save_model(path, system.deployed, {
         "name": name,
         "title": f"{SYSTEMS[training.system].title}, {', '.join(system.modalities)}, {settings.spacing:g} mm",
         "modalities": list(system.modalities),

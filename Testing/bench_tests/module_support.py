@@ -15,7 +15,7 @@ import numpy as np  # noqa: E402
 import slicer  # noqa: E402
 import torch  # noqa: E402
 from KDNetLib.model_file import save_model  # noqa: E402
-from KDNetLib.network import EncoderDecoder  # noqa: E402
+from KDNetLib.networks.encoder_decoder import EncoderDecoder  # noqa: E402
 
 #: With this seed the untrained network finds all three labels in :func:`scanArray`.
 _SEED_WITH_ALL_LABELS = 17

@@ -12,7 +12,7 @@ import torch
 
 from KDNetLib.cli.main import main
 from KDNetLib.model_file import save_model
-from KDNetLib.network import EncoderDecoder
+from KDNetLib.networks.encoder_decoder import EncoderDecoder
 
 ROOT = Path(__file__).resolve().parents[2]
 AFFINE = np.array([[-4.0, 0, 0, 80], [0, -4, 0, 70], [0, 0, 4, -60], [0, 0, 0, 1]])

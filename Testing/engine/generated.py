@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from KDNetLib.model_file import save_model
-from KDNetLib.network import EncoderDecoder
+from KDNetLib.networks.encoder_decoder import EncoderDecoder
 
 #: Intensity of healthy brain and of the classes 1 to 3 (NCR, ED, ET): far apart and in the order of the classes.
 BRAIN, CLASS_LEVELS = 100.0, (200.0, 300.0, 400.0)

@@ -17,7 +17,7 @@ from KDNetLib.manifest import METADATA_KEY, read_manifest
 from KDNetLib.model_card import model_card
 from KDNetLib.model_file import load_model, save_model
 from KDNetLib.model_store import default_model, find_model, fingerprint, import_model, list_models, remove_model
-from KDNetLib.network import EncoderDecoder
+from KDNetLib.networks.encoder_decoder import EncoderDecoder
 
 DESCRIPTION = {
     "name": "tiny",

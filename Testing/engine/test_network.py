@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 
 from engine.generated import random_network
-from KDNetLib.network import EncoderDecoder
+from KDNetLib.networks.encoder_decoder import EncoderDecoder
 
 
 def block(x, convolution, norm):

@@ -33,7 +33,7 @@ def measure_steps() -> None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from KDNetLib.network import EncoderDecoder
+    from KDNetLib.networks.encoder_decoder import EncoderDecoder
     from KDNetTrainingLib.losses import segmentation_loss
 
     torch.manual_seed(0)

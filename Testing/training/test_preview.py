@@ -8,6 +8,7 @@ import torch
 from KDNetLib.image_io import read_labelmap
 from KDNetLib.labels import to_classes
 from KDNetTrainingLib.run.preview_folder import PREDICTION, REFERENCE, SCAN, Preview, preview_folder, read_preview, write_preview
+from KDNetTrainingLib.systems.base import System
 from KDNetTrainingLib.training.preview import preview_of
 from training.test_trainer import cases
 
@@ -74,9 +75,8 @@ def test_a_network_sees_the_whole_case_as_it_is():
             enhancing = (images > 2).float()
             return torch.cat([1 - enhancing, 0 * enhancing, 0 * enhancing, enhancing], dim=1)
 
-    system = torch.nn.Module()
-    system.network = Network()
-    system.seen = lambda images: images[:, 1:2]
+    system = System()
+    system.network, system.modalities = Network(), ("t1ce",)
     case = cases(1)[0]
     images, reference, prediction = preview_of(system, case, CPU, half=False)
     assert images.shape == (4, 32, 32, 32) and images.dtype == np.float32

@@ -7,7 +7,7 @@ import torch
 
 from KDNetTrainingLib import losses
 from KDNetTrainingLib.settings import Settings
-from KDNetTrainingLib.systems.base import new_network
+from KDNetTrainingLib.systems.backbones import new_network
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
 SETTINGS = replace(Settings(), width=2, crop=(32, 32, 32))

@@ -8,14 +8,14 @@ import torch
 from KDNetLib.inference import predict
 from KDNetLib.labels import REGIONS
 from KDNetLib.measures import compare
-from KDNetLib.network import EncoderDecoder
+from KDNetLib.networks.base import Network
 from KDNetLib.preprocessing import Preprocessing
 from KDNetTrainingLib.data.cases import TrainingCase
 from KDNetTrainingLib.evaluation.results import MEASURES, SPACES
 
 
 def score_cases(
-    networks: list[EncoderDecoder], cases: list[TrainingCase], modalities: list[str], preprocessing: Preprocessing, device: torch.device,
+    networks: list[Network], cases: list[TrainingCase], modalities: list[str], preprocessing: Preprocessing, device: torch.device,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[dict]:
     """Measures of every case, predicted by the mean of ``networks``, which see ``modalities`` in this order.

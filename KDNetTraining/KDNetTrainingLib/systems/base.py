@@ -5,9 +5,8 @@ from abc import abstractmethod
 import torch
 from torch import nn
 
-from KDNetLib.network import EncoderDecoder
+from KDNetLib.networks.base import Network
 from KDNetTrainingLib.modalities import MODALITIES
-from KDNetTrainingLib.settings import Settings
 
 
 class System(nn.Module):
@@ -15,10 +14,11 @@ class System(nn.Module):
 
     A new method is one subclass in one file and one line in ``systems/registry.py``. It sets ``network``, what is
     scored and exported, and ``modalities``, what that network sees; and it defines :meth:`losses`. Everything else
-    (data, folds, schedule, checkpoints, several GPUs, figures) is the trainer's.
+    (data, folds, schedule, checkpoints, several GPUs, figures) is the trainer's. What is drawn at random in
+    ``losses`` comes from torch's own generator, which the trainer seeds at every step.
     """
 
-    network: EncoderDecoder
+    network: Network
     modalities: tuple[str, ...]
 
     def forward(self, images: torch.Tensor, classes: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -39,6 +39,11 @@ class System(nn.Module):
             classes: (B, D, H, W) int64 reference.
         """
 
+    @property
+    def deployed(self) -> Network:
+        """The network over ``modalities`` that is scored and exported; its parameters are those under training."""
+        return self.network
+
     def seen(self, images: torch.Tensor) -> torch.Tensor:
         """The channels of ``images`` (B, 4, D, H, W) that ``network`` sees."""
         return channels(images, self.modalities)
@@ -48,8 +53,3 @@ def channels(images: torch.Tensor, modalities: tuple[str, ...]) -> torch.Tensor:
     """The channels of ``images`` (B, 4, D, H, W; in the order of MODALITIES) that hold ``modalities``, in their order."""
     return images[:, [MODALITIES.index(modality) for modality in modalities]]
 
-
-def new_network(modalities: tuple[str, ...], settings: Settings) -> EncoderDecoder:
-    """A network over ``modalities`` with random weights that depend on the settings' seed alone."""
-    torch.manual_seed(settings.seed)
-    return EncoderDecoder(len(modalities), width=settings.width, skips=settings.skips)

@@ -2,10 +2,11 @@
 
 import torch
 
-from KDNetLib.network import EncoderDecoder
+from KDNetLib.networks.base import EncodingNetwork
 from KDNetTrainingLib import losses
 from KDNetTrainingLib.settings import Settings
-from KDNetTrainingLib.systems.base import System, channels, new_network
+from KDNetTrainingLib.systems.backbones import new_network
+from KDNetTrainingLib.systems.base import System, channels
 
 
 class KDNet(System):
@@ -15,7 +16,7 @@ class KDNet(System):
     that is off is not computed. ``teacher`` must be on the device where the training runs.
     """
 
-    def __init__(self, teacher: EncoderDecoder, settings: Settings, soft_labels: bool, bottleneck: bool):
+    def __init__(self, teacher: EncodingNetwork, settings: Settings, soft_labels: bool, bottleneck: bool):
         super().__init__()
         self.modalities = (settings.student_modality,)
         self.network = new_network(self.modalities, settings)
@@ -44,7 +45,7 @@ class KDNet(System):
         total = losses.objective(terms.get("kd", off), terms["gt"], terms.get("kl", off), self._imitation, self._alpha)
         return {"loss": total, **terms}, logits
 
-    def _start_from(self, teacher: EncoderDecoder, settings: Settings) -> None:
+    def _start_from(self, teacher: EncodingNetwork, settings: Settings) -> None:
         """The teacher's weights; of its first convolution those of the student's own modality."""
         weights = teacher.state_dict()
         first, channel = next(iter(weights)), settings.teacher_modalities.index(settings.student_modality)
@@ -52,16 +53,16 @@ class KDNet(System):
         self.network.load_state_dict(weights)
 
 
-def gt_kl(settings: Settings, teacher: EncoderDecoder) -> KDNet:
+def gt_kl(settings: Settings, teacher: EncodingNetwork) -> KDNet:
     """The reference and the bottleneck's divergence (Eq. 3)."""
     return KDNet(teacher, settings, soft_labels=False, bottleneck=True)
 
 
-def gt_kd(settings: Settings, teacher: EncoderDecoder) -> KDNet:
+def gt_kd(settings: Settings, teacher: EncodingNetwork) -> KDNet:
     """The reference and the teacher's soft labels (Eq. 2)."""
     return KDNet(teacher, settings, soft_labels=True, bottleneck=False)
 
 
-def gt_kl_kd(settings: Settings, teacher: EncoderDecoder) -> KDNet:
+def gt_kl_kd(settings: Settings, teacher: EncodingNetwork) -> KDNet:
     """The complete KD-Net."""
     return KDNet(teacher, settings, soft_labels=True, bottleneck=True)

@@ -2,7 +2,8 @@
 
 from KDNetTrainingLib.losses import segmentation_loss
 from KDNetTrainingLib.settings import Settings
-from KDNetTrainingLib.systems.base import System, new_network
+from KDNetTrainingLib.systems.backbones import new_network
+from KDNetTrainingLib.systems.base import System
 
 
 class Supervised(System):

@@ -42,7 +42,7 @@ class Batches:
         return training_sample(case, self._settings.crop, PRESETS[self._settings.augmentation], seed, self._world.device)
 
 
-def seed_of(*parts: int) -> int:
+def seed_of(*parts: int | str) -> int:
     """A seed (63 bits) that differs wherever any of ``parts`` does; neighbouring seeds are unrelated."""
     digest = hashlib.sha256(",".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1

@@ -17,5 +17,5 @@ def preview_of(system: System, case: CachedCase, device: torch.device, half: boo
     images, classes = plain_sample(case, None, system.network.divisor)
     batch = images[None].to(device).contiguous(memory_format=torch.channels_last_3d)
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
-        logits = system.network(system.seen(batch))
+        logits = system.deployed(system.seen(batch))
     return images.numpy(), classes.to(torch.uint8).numpy(), logits[0].argmax(dim=0).to(torch.uint8).cpu().numpy()

@@ -13,7 +13,7 @@ from KDNetTrainingLib.errors import Stopped, TrainingError
 from KDNetTrainingLib.run.peak_memory import process_peak
 from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.systems.base import System
-from KDNetTrainingLib.training.batches import Batches
+from KDNetTrainingLib.training.batches import Batches, seed_of
 from KDNetTrainingLib.training.checkpoints import Checkpoints
 from KDNetTrainingLib.training.distributed import World
 from KDNetTrainingLib.training.interruption import Interruption
@@ -84,6 +84,8 @@ class Trainer:
         self._module.train()
         started = time.monotonic()
         for images, classes, names in self._batches.epoch(self._epoch, self._step):
+            # What the system itself draws at random is the same again after a resume.
+            torch.manual_seed(seed_of(self._settings.seed, self._epoch, self._step, self._world.rank, "step"))
             losses, length = self._optimize(images, classes)
             stop, broken = self._agreed(self._interruption.reason is not None, not all(map(math.isfinite, (*losses.values(), length))))
             if broken:

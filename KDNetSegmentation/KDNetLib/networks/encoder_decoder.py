@@ -11,33 +11,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-#: Limits of what a model file may ask for, so that a hostile one cannot exhaust memory.
-MAX_CHANNELS, MAX_WIDTH, MAX_LEVELS = 16, 64, 7
+from KDNetLib.networks.base import MAX_CHANNELS, MAX_LEVELS, MAX_WIDTH, EncodingNetwork, check_whole_numbers
+from KDNetLib.networks.blocks import conv_block
 
 
-class _InstanceNorm(nn.InstanceNorm3d):
-    """InstanceNorm3d, on the CPU computed as the batch normalisation that it is for a batch of one sample.
-
-    torch's own CPU kernel leaves the channels-last layout, and it and the next convolution copy everything twice: with
-    16 channels at 64³ 60 ms forward and backward against 17.
-    """
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.device.type != "cpu":
-            return super().forward(x)
-        samples = [functional.batch_norm(sample, None, None, self.weight, self.bias, training=True, eps=self.eps) for sample in x.split(1)]
-        return samples[0] if len(samples) == 1 else torch.cat(samples)
-
-
-def _block(channels_in: int, channels_out: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv3d(channels_in, channels_out, kernel_size=3, padding=1, bias=False),
-        _InstanceNorm(channels_out, affine=True),
-        nn.LeakyReLU(0.01, inplace=True),
-    )
-
-
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(EncodingNetwork):
     """Encoder-decoder with ``skips`` skip connections, counted from the deepest level upwards.
 
     Args:
@@ -55,26 +33,23 @@ class EncoderDecoder(nn.Module):
         limits = {"channels": (1, MAX_CHANNELS), "classes": (2, 16), "width": (1, MAX_WIDTH), "levels": (2, MAX_LEVELS)}
         limits["skips"] = (0, levels - 1 if type(levels) is int else 0)
         given = {"channels": channels, "classes": classes, "width": width, "levels": levels, "skips": skips}
-        for name, (low, high) in limits.items():
-            if type(given[name]) is not int or not low <= given[name] <= high:
-                raise ValueError(f"{name} must be a whole number from {low} to {high}, not {given[name]!r}")
+        check_whole_numbers(given, limits)
         self.parameters_given = given
         widths = [width * 2**level for level in range(levels)]
         self.encoder = nn.ModuleList()
         for level in range(levels):
             narrow = widths[level - 1] if level == levels - 1 else widths[level]
             below = channels if level == 0 else widths[level - 1]
-            self.encoder.append(nn.Sequential(_block(below, widths[level]), _block(widths[level], narrow)))
+            self.encoder.append(nn.Sequential(conv_block(below, widths[level]), conv_block(widths[level], narrow)))
         self.decoder = nn.ModuleList()
         for level in reversed(range(levels - 1)):
             entering = widths[level] * (2 if self._has_skip(level) else 1)
             leaving = widths[max(level - 1, 0)]
-            self.decoder.append(nn.Sequential(_block(entering, widths[level]), _block(widths[level], leaving)))
+            self.decoder.append(nn.Sequential(conv_block(entering, widths[level]), conv_block(widths[level], leaving)))
         self.head = nn.Conv3d(width, classes, kernel_size=1)
 
     @property
     def divisor(self) -> int:
-        """Every spatial side of an input must be a multiple of this (16 with 5 levels)."""
         return 2 ** (self.parameters_given["levels"] - 1)
 
     def _has_skip(self, level: int) -> bool:
@@ -84,7 +59,7 @@ class EncoderDecoder(nn.Module):
         """Map ``x`` (B, channels, D, H, W) to the bottleneck and the features of every level above it, top first.
 
         The bottleneck is the output of the deepest blocks, before the first upsampling (the paper's Es, Et):
-        (B, width·2^(levels-2), D/divisor, H/divisor, W/divisor). For ``step`` see :meth:`forward`.
+        (B, width·2^(levels-2), D/divisor, H/divisor, W/divisor).
         """
         features = []
         for level, blocks in enumerate(self.encoder):
@@ -104,14 +79,6 @@ class EncoderDecoder(nn.Module):
                 x = torch.cat((features[level], x), dim=1)
             x = self._run(blocks, x, level, step)
         return self.head(x)
-
-    def forward(self, x: torch.Tensor, step: Callable[[float], None] | None = None) -> torch.Tensor:
-        """Logits (B, classes, D, H, W) of ``x`` (B, channels, D, H, W).
-
-        ``step`` is called after every block with the share of the whole pass's arithmetic that the block was; the
-        shares sum to 1. Raising in it leaves the pass early, which is how a run is cancelled.
-        """
-        return self.decode(*self.encode(x, step), step)
 
     def _run(self, blocks: nn.Sequential, x: torch.Tensor, level: int, step: Callable[[float], None] | None) -> torch.Tensor:
         for block in blocks:

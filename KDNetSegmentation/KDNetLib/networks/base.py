@@ -1,0 +1,60 @@
+"""What every network here is, so that training, model files and inference treat them alike."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+#: Limits of what a model file may ask for, so that a hostile one cannot exhaust memory.
+MAX_CHANNELS, MAX_WIDTH, MAX_LEVELS = 16, 64, 7
+
+
+class Network(nn.Module):
+    """Maps modalities (B, channels, D, H, W) to logits of the classes (B, classes, D, H, W).
+
+    ``parameters_given`` holds the constructor's arguments as a model file keeps them (numbers and texts), among them
+    ``channels``, ``classes`` and ``width`` (channels of the first level, from which the need of memory is estimated).
+    A constructor raises ValueError where an argument is out of range; see :func:`check_whole_numbers`.
+    """
+
+    parameters_given: dict
+
+    @property
+    @abstractmethod
+    def divisor(self) -> int:
+        """Every spatial side of an input must be a multiple of this."""
+
+    @abstractmethod
+    def forward(self, x: torch.Tensor, step: Callable[[float], None] | None = None) -> torch.Tensor:
+        """Logits (B, classes, D, H, W) of ``x`` (B, channels, D, H, W).
+
+        ``step`` is called after every part of the work with the share of the whole that it was; the shares sum to 1.
+        Raising in it leaves the pass early, which is how a run is cancelled.
+        """
+
+
+class EncodingNetwork(Network):
+    """A network with a bottleneck: what KD-Net can teach and be taught by.
+
+    A new encoder-decoder is a subclass with ``encode`` and ``decode``, a line in ``registry.py``, and one in
+    ``KDNetTrainingLib/systems/backbones.py`` that says how it is built from a run's settings.
+    """
+
+    @abstractmethod
+    def encode(self, x: torch.Tensor, step: Callable[[float], None] | None = None) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Map ``x`` (B, channels, D, H, W) to the bottleneck (any shape; the paper's Es, Et) and what ``decode`` needs besides."""
+
+    @abstractmethod
+    def decode(self, bottleneck: torch.Tensor, features: list[torch.Tensor], step: Callable[[float], None] | None = None) -> torch.Tensor:
+        """Map what :meth:`encode` gives to logits (B, classes, D, H, W)."""
+
+    def forward(self, x, step=None):
+        return self.decode(*self.encode(x, step), step)
+
+
+def check_whole_numbers(given: dict, limits: dict[str, tuple[int, int]]) -> None:
+    """Raise ValueError where a value of ``given`` is no whole number within its ``limits`` (lowest, highest)."""
+    for name, (low, high) in limits.items():
+        if type(given[name]) is not int or not low <= given[name] <= high:
+            raise ValueError(f"{name} must be a whole number from {low} to {high}, not {given[name]!r}")
