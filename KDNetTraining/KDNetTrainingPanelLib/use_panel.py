@@ -133,7 +133,7 @@ def disabledReasons(run, hasFiles: bool) -> dict[str, str]:
     """Control name -> why it is disabled, "" where it is not."""
     noRun = "" if run else _("There is no run; start one, or choose the folder of an earlier run.")
     noFile = "" if hasFiles else _("The run has written no model file yet; it does when its student is trained.")
-    noReport = "" if run and _report(run).exists() else _("The report is written when the run ends.")
+    noReport = "" if run and _report(run).exists() else _("The report is not there yet; it is written as soon as the cases are prepared, and anew after every training.")
     return {
         "modelFileComboBox": noRun or noFile,
         "useButton": noRun or noFile,

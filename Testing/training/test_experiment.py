@@ -151,7 +151,7 @@ def test_a_stop_request_ends_it_and_the_next_start_forgets_it(data, tmp_path):
         if event["kind"] == "epoch":
             run.request_stop()
 
-    with pytest.raises(Stopped, match="kdnet stop.*after epoch 1 of 2"):
+    with pytest.raises(Stopped, match="on request.*after epoch 1 of 2"):
         carried_out(PLAN, data, run.path, ask)
     assert list(run.events())[-1]["what"] == "stopped"
     carried_out(PLAN, data, run.path)
@@ -165,7 +165,7 @@ def test_a_stop_after_the_epoch_finishes_and_scores_what_has_no_other_epoch_left
         if event["kind"] == "epoch" and event["epoch"] == 2:
             run.request_stop(after_epoch=True)
 
-    with pytest.raises(Stopped, match=r"kdnet stop --after-epoch\) before all/gt\+kl\+kd"):
+    with pytest.raises(Stopped, match=r"on request\) before all/gt\+kl\+kd"):
         carried_out(PLAN, data, run.path, ask)
     assert [event["training"] for event in run.events() if event["kind"] == "scores"] == ["all/teacher"]
 

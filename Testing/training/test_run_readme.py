@@ -44,7 +44,7 @@ def train(run):
                       learning_rate=1e-4, seconds=20, gpu_gb=None)  # fmt: skip
     run.event(kind="scores", training=KEYS[0], cases=1, native={"ET": 0.81, "TC": 0.82, "WT": 0.83}, crop=dice)
     run.event(kind="warning", training=KEYS[1], message="Memory does not suffice for the whole batch.")
-    run.event(kind="run", what="stopped", message="Stopped (kdnet stop) in epoch 3 of 4; everything is saved.")
+    run.event(kind="run", what="stopped", message="Stopped (on request) in epoch 3 of 4; everything is saved.")
     (run.folder(KEYS[0]) / "curves.png").touch()
     (run.path / "table.md").write_text("# Comparison\n\n| System | ET |\n|---|---|\n| teacher | 81.0 |\n")
     run.folder("models").joinpath("mine.safetensors").touch()
@@ -62,7 +62,7 @@ def test_everything_that_a_run_left_is_in_it(tmp_path):
         text = text_of(run)
     for expected in (
         "# mine: a training of KD-Net", "research use only", COMMAND,
-        "**Stopped** on 20", "1 of 2 trainings done, 75 % of the epochs. Stopped (kdnet stop) in epoch 3 of 4; everything is saved.",
+        "**Stopped** on 20", "1 of 2 trainings done, 75 % of the epochs. Stopped (on request) in epoch 3 of 4; everything is saved.",
         "| all/teacher | 4 of 4 | 2 | 0.500 / 0.600 / 0.700 | 0.810 / 0.820 / 0.830 |", "| all/gt+kl+kd | 2 of 4 | 2 | 0.500 / 0.600 / 0.700 | – |",
         "Warning: Memory does not suffice for the whole batch.", "### Comparison", "| teacher | 81.0 |",
         "[all/teacher/curves.png](all/teacher/curves.png)", "| teacher | t1, t1ce, t2, flair |", "| gt+kl+kd | t1ce |",

@@ -261,7 +261,7 @@ def test_following_through_a_pipe_tells_each_epoch_once_and_ends_with_the_run(ru
     lock.__enter__()
     meanwhile += [
         lambda: steps(run, 1, 5), lambda: epoch(run, 1), lambda: steps(run, 2, 1), lambda: epoch(run, 2),
-        lambda: run.event(kind="run", what="stopped", message="Stopped (kdnet stop) in epoch 3 of 4; everything is saved."),
+        lambda: run.event(kind="run", what="stopped", message="Stopped (on request) in epoch 3 of 4; everything is saved."),
     ]  # fmt: skip
     try:
         code, out = command(capsys, status, run.path, "--follow")
@@ -273,7 +273,7 @@ def test_following_through_a_pipe_tells_each_epoch_once_and_ends_with_the_run(ru
         f"{run.path}: fold-1/teacher, 1 of 4 epochs, loss 1.000, validation 1.500, Dice ET 0.50 TC 0.60 WT 0.70 (6 %, 60 s left)",
         f"{run.path}: fold-1/teacher, 2 of 4 epochs, loss 1.000, validation 1.500, Dice ET 0.50 TC 0.60 WT 0.70 (12 %, 60 s left)",
     ]
-    assert lines[3] == f"{run.path}: Stopped (kdnet stop) in epoch 3 of 4; everything is saved. Go on with: kdnet resume {run.path}"
+    assert lines[3] == f"{run.path}: Stopped (on request) in epoch 3 of 4; everything is saved. Go on with: kdnet resume {run.path}"
 
 
 def test_following_a_finished_run_ends_at_once(run, capsys):

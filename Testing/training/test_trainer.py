@@ -130,12 +130,12 @@ def test_stopped_at_any_step_it_goes_on_to_the_very_same_weights(tmp_path, after
 def test_asked_to_end_after_the_epoch_it_finishes_that_one_and_goes_on_to_the_very_same_weights(tmp_path):
     expected = weights(trainer(tmp_path / "whole").run())
     events = Events()
-    with pytest.raises(Stopped, match=r"^Stopped \(kdnet stop --after-epoch\) after epoch 1 of 2; everything is saved.$"):
-        trainer(tmp_path / "cut", events=events, after_epoch=lambda: "kdnet stop --after-epoch").run()
+    with pytest.raises(Stopped, match=r"^Stopped \(on request\) after epoch 1 of 2; everything is saved.$"):
+        trainer(tmp_path / "cut", events=events, after_epoch=lambda: "on request").run()
     assert [event["epoch"] for event in events.of("epoch")] == [1]
     assert same(weights(trainer(tmp_path / "cut").run()), expected)
     events = Events()
-    trainer(tmp_path / "last", epochs=1, events=events, after_epoch=lambda: "kdnet stop --after-epoch").run()  # nothing is left to stop
+    trainer(tmp_path / "last", epochs=1, events=events, after_epoch=lambda: "on request").run()  # nothing is left to stop
     assert [event["epoch"] for event in events.of("epoch")] == [1]
 
 

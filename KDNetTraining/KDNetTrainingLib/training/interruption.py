@@ -16,13 +16,13 @@ class Interruption:
 
     @property
     def reason(self) -> str | None:
-        """What asked for the end after the step (a signal's name, or ``kdnet stop``), or None."""
-        return self._signal or ("kdnet stop" if self._run.stop_requested else None)
+        """What asked for the end after the step (a signal's name, or "on request": ``kdnet stop``, the panel's Pause), or None."""
+        return self._signal or ("on request" if self._run.stop_requested else None)
 
     @property
     def reason_after_epoch(self) -> str | None:
         """What asked for the end after the epoch, or after the step, or None."""
-        return self.reason or ("kdnet stop --after-epoch" if self._run.stop_after_epoch_requested else None)
+        return self.reason or ("on request" if self._run.stop_after_epoch_requested else None)
 
     def _on_signal(self, number, frame) -> None:
         if self._signal:  # whoever presses Ctrl-C twice does not want to wait for the step
