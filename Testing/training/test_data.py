@@ -218,3 +218,20 @@ def test_damaged_4d_files_are_refused(tmp_path):
     save(path, images[..., :3], affine_of(SPACING))
     with pytest.raises(InputError, match="volume 4 of four modalities is needed"):
         case.read(("t2",))
+
+
+def test_name_mapping_tells_the_grade_and_one_patient_through_the_editions(tmp_path):
+    header = "Grade,BraTS_2017_subject_ID,BraTS_2018_subject_ID,TCGA_TCIA_subject_ID,BraTS_2019_subject_ID,BraTS_2020_subject_ID\n"
+    table = header + "LGG,Brats17_TCIA_101_1,Brats18_TCIA10_101_1,TCGA-HT-7473,BraTS19_TCIA10_101_1,BraTS20_Training_300\n"
+    table += "HGG,NA,NA,NA,NA,BraTS20_Training_301\n"
+    for name in ("2018/Brats18_TCIA10_101_1", "2020/BraTS20_Training_300", "2020/BraTS20_Training_301", "2020/BraTS20_Training_302"):
+        folder, name = name.split("/")
+        write_case(tmp_path / folder, name)
+    (tmp_path / "2020/name_mapping.csv").write_text(table)
+    (tmp_path / "2020/name_mapping_validation_data.csv").write_bytes(b"\xff\xfe\x00 no table")
+    cases = {case.name: case for case in find_training_cases(tmp_path)[0]}
+    assert {name: case.grade for name, case in cases.items()} == {
+        "Brats18_TCIA10_101_1": "LGG", "BraTS20_Training_300": "LGG", "BraTS20_Training_301": "HGG", "BraTS20_Training_302": None,
+    }
+    assert cases["Brats18_TCIA10_101_1"].patient == cases["BraTS20_Training_300"].patient
+    assert len({case.patient for case in cases.values()}) == 3

@@ -12,6 +12,7 @@ from KDNetLib.image_io import read_labelmap
 from KDNetLib.input_checks import usable_image
 from KDNetLib.labels import CONVENTIONS, convention_of, to_classes
 from KDNetTrainingLib.data.editions import DECATHLON_VOLUMES, edition_of, role_of
+from KDNetTrainingLib.data.name_mapping import Mapped, read_name_mappings
 from KDNetTrainingLib.data.volumes import grid_of, read_volume
 from KDNetTrainingLib.modalities import MODALITIES
 
@@ -36,7 +37,7 @@ class ImageSource:
 class TrainingCase:
     """One scan session with every modality and a reference.
 
-    ``patient`` is shared by all sessions of one person, as far as naming tells; ``grade`` is "HGG", "LGG" or None;
+    ``patient`` is shared by all sessions of one person, as far as naming (or a name_mapping.csv) tells; ``grade`` is "HGG", "LGG" or None;
     ``convention`` is a key of ``KDNetLib.labels.CONVENTIONS``, or None where only the label values tell.
     """
 
@@ -112,10 +113,10 @@ def find_cases(folder) -> list[FoundCase]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}; give the folder that holds the BraTS cases.")
-    found = []
+    found, mappings = [], read_name_mappings(folder)
     for name, copies in sorted(_copies_by_case(folder).items()):
         copies.sort(key=lambda files: bool(_missing(files)))  # keeps the order of what is equal
-        found.append(_found(name, copies[0], folder))
+        found.append(_found(name, copies[0], folder, mappings.get(name.lower())))
         for files in copies[1:]:
             place, kept = _place(files), _place(copies[0])
             reason = f"it is the same case as in {kept}, which counts; remove it, or rename its files if it is another"
@@ -157,8 +158,9 @@ def _copies_by_case(folder: Path) -> dict[str, list[dict[str, Path]]]:
     return found
 
 
-def _found(name: str, files: dict[str, Path], folder: Path) -> FoundCase:
+def _found(name: str, files: dict[str, Path], folder: Path, mapped: Mapped | None) -> FoundCase:
     edition, patient = edition_of(name)
+    patient = mapped.patient if mapped else patient
     missing = _missing(files)
     if missing:
         return FoundCase(name, None, edition.name, patient, "no label" if missing == ["seg"] else "missing a modality", f"no {', '.join(missing)}")
@@ -167,7 +169,7 @@ def _found(name: str, files: dict[str, Path], folder: Path) -> FoundCase:
     else:
         images = {modality: ImageSource(files[modality]) for modality in MODALITIES}
     folders = [folder.resolve().name, *files["seg"].relative_to(folder).parent.parts]
-    grade = next((part.upper() for part in reversed(folders) if part.upper() in ("HGG", "LGG")), None)
+    grade = next((part.upper() for part in reversed(folders) if part.upper() in ("HGG", "LGG")), mapped.grade if mapped else None)
     return FoundCase(name, TrainingCase(name, patient, edition.name, grade, images, files["seg"], edition.convention), edition.name, patient)
 
 
