@@ -43,7 +43,7 @@ def export_model(
     path = run_path / "models" / f"{name}.safetensors"
     save_model(path, system.deployed, {
         "name": name,
-        "title": f"{SYSTEMS[training.system].title}, {', '.join(system.modalities)}, {settings.spacing:g} mm",
+        "title": f"{SYSTEMS[training.system].what}, {', '.join(system.modalities)}, {settings.spacing:g} mm",
         "modalities": list(system.modalities),
         "preprocessing": {"preset": settings.preprocessing, "spacing": settings.spacing},
         "classes": ["background", "NCR", "ED", "ET"],
@@ -75,10 +75,10 @@ def _summary(plan: Plan, training: Training, trained_on: int) -> str:
     if SYSTEMS[training.system].taught:
         what = (
             f"A teacher seeing {', '.join(settings.teacher_modalities)} was trained for {plan.epochs(training.teacher)} epochs with the reference "
-            f"(Eq. 4), then a student seeing {settings.student_modality} for {epochs} epochs ({SYSTEMS[training.system].title})"
+            f"(Eq. 4), then a student seeing {settings.student_modality} for {epochs} epochs ({SYSTEMS[training.system].what})"
         )
     else:
-        what = f"A network was trained for {epochs} epochs with the reference ({SYSTEMS[training.system].title})"
+        what = f"A network was trained for {epochs} epochs with the reference ({SYSTEMS[training.system].what})"
     different = settings.differences_from(Settings())
     listed = "; ".join(f"{name} {own} (paper: {paper})" for name, (paper, own) in different.items())
     return f"{what}, on {trained_on} cases. " + (f"Different from the paper: {listed}." if listed else "All parameters are the paper's.")

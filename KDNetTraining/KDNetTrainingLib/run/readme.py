@@ -107,7 +107,7 @@ def _what(plan: Plan) -> str:
     lines = ["## What is trained\n", f"    {plan.command}\n", "| System | Sees | What it is |", "|---|---|---|"]
     for label, system in dict((training.label, training.system) for training in plan.trainings()).items():
         modalities = settings.teacher_modalities if system == "teacher" else (settings.student_modality,)
-        lines.append(f"| {label} | {', '.join(modalities)} | {SYSTEMS[system].title} |")
+        lines.append(f"| {label} | {', '.join(modalities)} | {SYSTEMS[system].what} |")
     lines.append("\nGT: the reference (Eq. 4 of the paper). KD: the teacher's soft labels (Eq. 2). KL: the teacher's bottleneck (Eq. 3).\n")
     if different:
         lines += ["Parameters that differ from the paper's:\n", "| Parameter | Here | Paper |", "|---|---|---|"]
