@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,13 +69,13 @@ def estimate(plan: Plan, cases: int, device: str) -> Estimate:
     available = available_bytes(world.device)
     case = _generated_case(plan.settings)
     trainings = plan.trainings()
-    costs = {taught: _Cost(each, plan, case, world) for taught, each in {_taught(each): each for each in trainings}.items()}
+    costs = {kind: _Cost(each, plan, case, world) for kind, each in {_kind(each): each for each in trainings}.items()}
     steps = -(-training // plan.settings.batch_size)
     seconds, disk = 0.0, float(cases * (case.images.nbytes + case.classes.nbytes))
     for each in trainings:
-        cost = costs[_taught(each)]
+        cost = costs[_kind(each)]
         seconds += plan.epochs(each) * (steps * cost.step_seconds + validation * cost.validation_seconds)
-        disk += 4 * cost.weights * (_VALUES_PER_WEIGHT + (each.system in plan.exported))
+        disk += 4 * cost.weights * (_VALUES_PER_WEIGHT + plan.exports(each))
     return Estimate(round(disk), _peak_memory(world.device), round(seconds, 1), str(world.device), available)
 
 
@@ -83,8 +83,9 @@ class _Cost:
     """What ``training`` costs: seconds of a step and of the validation of one case, and its network's number of weights."""
 
     def __init__(self, training: Training, plan: Plan, case: CachedCase, world: World):
-        settings = replace(plan.settings, skips=training.skips)
-        teacher = SYSTEMS["teacher"].make(settings, None).network.to(world.device) if _taught(training) else None
+        settings = plan.settings_of(training)
+        taught = SYSTEMS[training.system].taught
+        teacher = SYSTEMS["teacher"].make(settings, None).network.to(world.device) if taught else None
         system = SYSTEMS[training.system].make(settings, teacher)
         self.weights = sum(weights.numel() for weights in system.network.parameters())
         clock = _Clock()
@@ -122,8 +123,9 @@ class _Clock:
         return (self._times[-1] - self._times[0]) / (len(self._times) - 1)
 
 
-def _taught(training: Training) -> bool:
-    return SYSTEMS[training.system].taught
+def _kind(training: Training) -> tuple:
+    """What trainings of about the same cost have in common: the file that makes them, skips and network."""
+    return SYSTEMS[training.system].maker.split(".")[0], training.skips, training.network
 
 
 def _counts(plan: Plan, cases: int) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -37,9 +36,6 @@ from KDNetTrainingLib.training.distributed import World, world
 from KDNetTrainingLib.training.interruption import Interruption, interruption
 from KDNetTrainingLib.training.preview import preview_of
 from KDNetTrainingLib.training.trainer import Trainer, uses_bfloat16
-
-#: How much longer a step with a teacher takes than one without (measured, ../shared/facts/performance.md: 1.4 to 1.05).
-_TAUGHT_COST = 1.33
 
 
 def run_plan(plan: Plan, data: Path, run_path: Path, device: str, listener: Callable[[dict], None]) -> None:
@@ -173,7 +169,7 @@ class _Experiment:
 
     def _train(self, training: Training, cases, cached, teacher_of, stop: Interruption) -> None:
         plan = self._plan
-        settings = replace(plan.settings, skips=training.skips)
+        settings = plan.settings_of(training)
         train, validation, test = self._split(training, cases)
         folder = self._run.folder(training.key)
         scores = scores_path(self._run.path, training)
@@ -244,11 +240,11 @@ class _Experiment:
 
         rows = score_cases([system.deployed], tested, list(system.modalities), self._preprocessing(), self._world.device, progress)
         for row in rows:
-            row.update(system=training.label, fold=training.fold)
+            row.update(system=training.label, fold=training.fold, seed=settings.seed)
         if rows:
             means = {space: mean_dice([row for row in rows if row["space"] == space]) for space in ("native", "crop")}
             self._report(kind="scores", training=training.key, cases=len(tested), **means)
-        if training.system in self._plan.exported:
+        if self._plan.exports(training):
             teacher_rows = read_scores(scores_path(self._run.path, training.teacher)) if SYSTEMS[training.system].taught else []
             path = export_model(self._run.path, self._plan, training, system, rows, teacher_rows, trained_on, unseen)
             self._report(kind="exported", training=training.key, path=str(path))
@@ -268,9 +264,5 @@ class _Experiment:
     def _seconds_of_later(self, event: dict) -> float:
         """Seconds that the trainings after this one will take, by the speed of this one."""
         per_step = event["seconds_per_step"] if "seconds_per_step" in event else event["seconds"] / self._steps
-        own = _cost(self._current)
-        return sum(per_step * self._steps * self._plan.epochs(later) * _cost(later) / own for later in self._later)
-
-
-def _cost(training: Training) -> float:
-    return _TAUGHT_COST if SYSTEMS[training.system].taught else 1.0
+        own = self._plan.cost(self._current) / self._plan.epochs(self._current)
+        return sum(per_step * self._steps * self._plan.cost(later) / own for later in self._later)

@@ -27,7 +27,7 @@ def export_model(
         unseen: whether the scored cases had no part in training; else they are those that chose the epoch, which the
             card then says.
     """
-    name = model_name(plan, training)
+    name = plan.model_name(training)
     settings = plan.settings
     measured = [
         {
@@ -50,7 +50,7 @@ def export_model(
         "training": {
             "summary": _summary(plan, training, trained_on),
             "data": plan.data_text or f"{trained_on} cases of the trainer's own folder",
-            "procedure": json.dumps(settings.as_dict()),
+            "procedure": json.dumps(plan.settings_of(training).as_dict()),
             "limits": f"Trained on {trained_on} cases; for research use, never for decisions about a patient.",
         },
         "measured": measured,
@@ -60,18 +60,8 @@ def export_model(
     return path
 
 
-def model_name(plan: Plan, training: Training) -> str:
-    """The plan's name, with system and fold where there are several."""
-    parts = [plan.name]
-    if len(plan.exported) > 1 or len(plan.skips) > 1:
-        parts.append(training.label.replace("+", "-"))
-    if training.fold:
-        parts.append(f"fold-{training.fold}")
-    return "-".join(parts)
-
-
 def _summary(plan: Plan, training: Training, trained_on: int) -> str:
-    settings, epochs = plan.settings, plan.epochs(training)
+    settings, epochs = plan.settings_of(training), plan.epochs(training)
     if SYSTEMS[training.system].taught:
         what = (
             f"A teacher seeing {', '.join(settings.teacher_modalities)} was trained for {plan.epochs(training.teacher)} epochs with the reference "

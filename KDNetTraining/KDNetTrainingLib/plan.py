@@ -1,36 +1,49 @@
-"""What a run consists of: the systems, folds and settings, and from them the list of trainings in their order."""
+"""What a run consists of: the systems, folds, seeds and settings, and from them the list of trainings in their order."""
 
 import json
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+import re
+from dataclasses import asdict, dataclass, fields, replace
 
 from KDNetLib.errors import InputError
 from KDNetLib.model_store import is_safe_name
-from KDNetTrainingLib.settings import Settings, preset, settings_from
+from KDNetTrainingLib.settings import Settings, settings_from
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
 #: Of the 64 characters that a model's name may have, 24 are left to system and fold.
 _LONGEST_NAME = 40
 _NAME_LISTS, _TEXTS = ("systems", "test", "exported"), ("command", "name", "data_text", "licence")
+_PAPERS = Settings()
+_CHOICES = {parameter.name: parameter.metadata for parameter in fields(Settings)}
+_LABEL = re.compile(rf"(?P<system>.+?)(-(?P<skips>[0-4])skips)?(-(?P<network>{'|'.join(_CHOICES['network']['choices'])}))?")
+#: How much longer a step with a teacher takes than one without (measured, ../shared/facts/performance.md: 1.4 to 1.05).
+_TAUGHT_COST = 1.33
 
 
 @dataclass(frozen=True)
 class Training:
-    """One network to train: ``system`` (key of SYSTEMS), ``fold`` (from 1; 0: all cases), number of ``skips``."""
+    """One network to train.
+
+    ``system`` is a key of SYSTEMS, ``fold`` counts from 1 (0: all cases); ``skips`` and ``network`` are the settings of
+    these names; ``seed`` is None where the run has one only.
+    """
 
     system: str
     fold: int
-    skips: int
+    skips: int = _PAPERS.skips
+    network: str = _PAPERS.network
+    seed: int | None = None
 
     @property
     def key(self) -> str:
-        """Its folder in the run, such as ``fold-1/gt+kl+kd`` or ``all/baseline-0skips``."""
-        return f"{f'fold-{self.fold}' if self.fold else 'all'}/{self.label}"
+        """Its folder in the run, such as ``fold-1/gt+kl+kd``, ``all/baseline-0skips`` or ``fold-2-seed-1/teacher``."""
+        fold = f"fold-{self.fold}" if self.fold else "all"
+        return f"{fold if self.seed is None else f'{fold}-seed-{self.seed}'}/{self.label}"
 
     @property
     def label(self) -> str:
-        """The system's name, with its skips where they are not the paper's four."""
-        return self.system + ("" if self.skips == 4 else f"-{self.skips}skips")
+        """The system's name, with its skips and its network where they are not the paper's."""
+        skips = "" if self.skips == _PAPERS.skips else f"-{self.skips}skips"
+        return self.system + skips + ("" if self.network == _PAPERS.network else f"-{self.network}")
 
     @property
     def teacher(self) -> "Training":
@@ -40,17 +53,20 @@ class Training:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run: ``systems`` × ``skips`` × folds under one set of ``settings``.
+    """A run: ``systems`` × folds × ``seeds`` under one set of ``settings``.
 
-    ``test`` names cases that no training sees and that are scored at the end (without folds; with folds every case is
-    tested once). ``exported`` are the systems that a model file called ``name`` is written of, with ``data_text`` and
-    ``licence`` in its card; ``command`` is what makes the run again. Raises InputError where it makes no sense.
+    ``systems`` are labels: a key of SYSTEMS, behind it where it differs from the settings the number of skips and the
+    network (``baseline-0skips``, ``teacher-residual``). Without ``seeds`` the settings' seed is the one; the folds are
+    the settings' seed's in any case. ``test`` names cases that no training sees and that are scored at the end (without
+    folds; with folds every case is tested once). ``exported`` are the labels that a model file called ``name`` is
+    written of, with ``data_text`` and ``licence`` in its card; ``command`` is what makes the run again. Raises
+    InputError where it makes no sense.
     """
 
     systems: tuple[str, ...]
     settings: Settings
     command: str
-    skips: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = ()
     test: tuple[str, ...] = ()
     name: str = "my-student"
     exported: tuple[str, ...] = ()
@@ -59,13 +75,13 @@ class Plan:
 
     def __post_init__(self):
         self._check_types()
-        for name in (*_NAME_LISTS, "skips"):
+        for name in (*_NAME_LISTS, "seeds"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        unknown = sorted({*self.systems, *self.exported} - set(SYSTEMS))
-        if unknown or not self.systems:
-            raise InputError(f"There is no system {', '.join(unknown) or '(none given)'}; choose from {', '.join(SYSTEMS)}.")
-        if any(type(skips) is not int or not 0 <= skips <= 4 for skips in self.skips):
-            raise InputError(f"skips must be whole numbers from 0 to 4, not {', '.join(map(str, self.skips))}.")
+        if not self.systems:
+            raise InputError(f"There is no system (none given); choose from {', '.join(SYSTEMS)}.")
+        low, high = _CHOICES["seed"]["low"], _CHOICES["seed"]["high"]
+        if any(type(seed) is not int or not low <= seed <= high for seed in self.seeds) or len(set(self.seeds)) < len(self.seeds):
+            raise InputError(f"seeds must be different whole numbers from {low} to {high}, not {', '.join(map(str, self.seeds))}.")
         if self.test and self.settings.folds:
             raise InputError("Cross-validation tests every case once; give either folds or test cases, not both.")
         if not is_plan_name(self.name):
@@ -73,9 +89,12 @@ class Plan:
                 f"The name {self.name[:80]!r} cannot be a model file's everywhere; take up to 40 letters, digits, dots, hyphens and underscores, "
                 "beginning and ending with a letter or digit."
             )
+        for training in [*self.trainings(), *(_training(label, self.settings, 0, None) for label in self.exported)]:
+            if self.exports(training) and not is_safe_name(self.model_name(training)):
+                raise InputError(f"The model files of {training.key} would be called {self.model_name(training)}, which is too long; give a shorter name.")
 
     def _check_types(self) -> None:
-        for name in (*_NAME_LISTS, "skips"):
+        for name in (*_NAME_LISTS, "seeds"):
             if not isinstance(getattr(self, name), (list, tuple)):
                 raise InputError(f"{name} must be a list, not {getattr(self, name)!r}.")
         for name in _NAME_LISTS:
@@ -87,22 +106,63 @@ class Plan:
 
     def trainings(self) -> list[Training]:
         """Every training, fold by fold; a teacher goes before those it teaches, also where it was not asked for."""
-        found = []
+        found = {}  # for its order
         for fold in range(1, self.settings.folds + 1) if self.settings.folds else [0]:
-            for skips in self.skips or (self.settings.skips,):
-                for system in self.systems:
-                    training = Training(system, fold, skips)
-                    wanted = [training.teacher, training] if SYSTEMS[system].taught else [training]
-                    found += [each for each in wanted if each not in found]
-        return found
+            for seed in self.seeds if len(self.seeds) > 1 else (None,):
+                for label in self.systems:
+                    training = _training(label, self.settings, fold, seed)
+                    if SYSTEMS[training.system].taught:
+                        found[training.teacher] = None
+                    found[training] = None
+        return list(found)
+
+    def settings_of(self, training: Training) -> Settings:
+        """The settings with the skips, the network and the seed of ``training``."""
+        seeds = self.seeds or (self.settings.seed,)
+        seed = seeds[0] if training.seed is None else training.seed
+        return replace(self.settings, skips=training.skips, network=training.network, seed=seed)
 
     def epochs(self, training: Training) -> int:
         """How many epochs ``training`` has."""
         return (self.settings.epochs_teacher if training.system == "teacher" else 0) or self.settings.epochs
 
+    def cost(self, training: Training) -> float:
+        """About how long ``training`` takes, in epochs of a network without a teacher."""
+        return self.epochs(training) * (_TAUGHT_COST if SYSTEMS[training.system].taught else 1.0)
+
+    def exports(self, training: Training) -> bool:
+        """Whether a model file is written of ``training``."""
+        return training in [_training(label, self.settings, training.fold, training.seed) for label in self.exported]
+
+    def model_name(self, training: Training) -> str:
+        """The plan's name, with system, fold and seed where there are several."""
+        parts = [self.name]
+        if len(self.exported) > 1:
+            parts.append(training.label.replace("+", "-"))
+        if training.fold:
+            parts.append(f"fold-{training.fold}")
+        if training.seed is not None:
+            parts.append(f"seed-{training.seed}")
+        return "-".join(parts)
+
     def as_dict(self) -> dict:
         """Plain values, as JSON keeps them."""
         return json.loads(json.dumps(asdict(self)))
+
+
+def _training(label: str, settings: Settings, fold: int, seed: int | None) -> Training:
+    """The training that ``label`` names; what it does not say is as in ``settings``. Raises InputError where it names none."""
+    said = _LABEL.fullmatch(label)
+    entry = SYSTEMS.get(said["system"]) if said else None
+    if not entry:
+        raise InputError(f"There is no system {label}; choose from {', '.join(SYSTEMS)}, some with the skips or the network behind it (baseline-0skips).")
+    taken = {"skips": entry.takes_skips, "network": entry.takes_network}
+    for name, takes in taken.items():
+        if said[name] and not takes:
+            raise InputError(f"{label}: there is no choice of {name} in {said['system']}; leave it out.")
+    skips = int(said["skips"] or settings.skips) if entry.takes_skips else _PAPERS.skips
+    network = said["network"] or settings.network if entry.takes_network else _PAPERS.network
+    return Training(said["system"], fold, skips, network, seed)
 
 
 def is_plan_name(name: str) -> bool:
@@ -113,41 +173,30 @@ def is_plan_name(name: str) -> bool:
 def plan_from(values: dict) -> Plan:
     """The plan that :meth:`Plan.as_dict` gave, as run.json, settings.json and origin.json keep it. Raises InputError where it is none."""
     try:
-        settings = _settings_in(values.get("settings"), Settings())
+        settings = settings_in(values.get("settings"), Settings())
     except InputError as error:
         raise InputError(
             f"The settings of this run (settings.json) are not what a run writes: {error} Bring them back from a copy or begin a new run."
         ) from error
     try:
-        return Plan(**{**values, "settings": settings})
+        return Plan(**{**_in_labels(values), "settings": settings})
     except (TypeError, InputError) as error:
         told = str(error).rstrip(".")
         raise InputError(f"This is not the description of a run (run.json): {told}. Bring it back from a copy or begin a new run.") from error
 
 
-def read_experiment(path: Path, command: str, changed: dict) -> Plan:
-    """The plan of the experiment file ``path``, with the settings in ``changed`` put over the file's.
-
-    The file is JSON: ``systems`` (names), ``skips`` (numbers), ``preset`` (name), ``settings`` (what differs from the
-    preset), ``about`` (text); its name is that of the models. Raises InputError, naming the file.
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as an experiment file ({error}); it must be JSON with systems, preset and settings.") from error
-    unknown = sorted(set(content) - {"about", "systems", "skips", "preset", "settings"}) if isinstance(content, dict) else ["?"]
-    if unknown or not {"systems", "preset"} <= set(content):
-        excess = f", not {', '.join(unknown)}" if unknown else ""
-        raise InputError(f"{path} is not an experiment file: it needs systems and preset, and knows skips, settings and about{excess}.")
-    try:
-        own = _settings_in(content.get("settings", {}), preset(content["preset"]))
-        plan = Plan(content["systems"], own, command, content.get("skips", ()), name=Path(path).stem)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    return replace(plan, settings=settings_from(changed, own), exported=[system for system in plan.systems if system != "teacher"])
+def _in_labels(values: dict) -> dict:
+    """``values`` as they are today: a run used to list ``skips`` beside its systems, which were no labels."""
+    values = dict(values)
+    skips = values.pop("skips", None)
+    if isinstance(skips, list) and skips and isinstance(values.get("systems"), list):
+        for name in ("systems", "exported"):
+            values[name] = [f"{system}-{number}skips" for number in skips for system in values.get(name, [])]
+    return values
 
 
-def _settings_in(values, base: Settings) -> Settings:
+def settings_in(values, base: Settings) -> Settings:
+    """``base`` with the ``values`` that a file holds. Raises InputError, also where they are of a wrong kind."""
     if not isinstance(values, dict):
         raise InputError(f"settings must map parameters to values, not be {values!r}.")
     try:

@@ -25,7 +25,7 @@ def scores_of(training, values, cases):
         for space, more in (("native", 0), ("crop", 0.1)):
             measured = {"dice": dice + more, "hd95": 2, "volume_ml": 3, "reference_ml": 4}
             numbers = {f"{region}_{ending}": number for region in ("ET", "TC", "WT") for ending, number in measured.items()}
-            rows.append({"system": training.label, "fold": training.fold, "case": case, "space": space, **numbers})
+            rows.append({"system": training.label, "fold": training.fold, "seed": 0, "case": case, "space": space, **numbers})
     return rows
 
 

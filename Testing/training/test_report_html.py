@@ -54,7 +54,7 @@ def told_run(path, epochs=6, folds=2, systems=("baseline", "teacher", "gt+kl+kd"
             )
         tested = names[training.fold - 1 :: folds]
         rows = [
-            {"system": training.label, "fold": training.fold, "case": name, "space": space, **{
+            {"system": training.label, "fold": training.fold, "seed": 0, "case": name, "space": space, **{
                 f"{region}_{ending}": level + 0.1 * random.normal() if ending == "dice" else 5.0 for region in REGIONS for ending in MEASURES
             }} for name in tested for space in SPACES
         ]  # fmt: skip

@@ -82,7 +82,7 @@ def test_a_run_that_has_only_begun_says_so(tmp_path):
 
 
 def test_cross_validation_and_many_cases_left_out(tmp_path):
-    run = started(tmp_path, Plan(("baseline",), Settings(folds=3), COMMAND, skips=(4, 0)))
+    run = started(tmp_path, Plan(("baseline", "baseline-0skips"), Settings(folds=3), COMMAND))
     run.write("data", {"cases": dict.fromkeys(map(str, range(8)), {}), "left_out": {f"bad-{n:02}": "It is empty." for n in range(40)}})
     run.write("folds", {"folds": [["0", "1", "2"], ["3", "4", "5"], ["6", "7"]]})
     text = text_of(run)

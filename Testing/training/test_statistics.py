@@ -37,6 +37,15 @@ def test_differences_pair_by_case_and_leave_out_what_one_lacks():
     assert len(paired_differences(rows, "gt+kd", "teacher", "ET", "native")) == 0
 
 
+def test_a_case_counts_once_with_the_mean_over_its_seeds():
+    """Case a: 60 and 80 %, so 70; case b, of which one seed is not finished: 50. The mean of all three would be 63.3."""
+    own = [{"system": "gt+kd", "fold": 1, "seed": seed, "case": case, "space": "native", "ET_dice": dice}
+           for seed, case, dice in ((0, "a", 0.6), (1, "a", 0.8), (0, "b", 0.5))]
+    others = [{**row, "system": "baseline", "ET_dice": row["ET_dice"] - (0.1 if row["seed"] else 0.2)} for row in own]
+    assert mean_and_sd_over_folds(own, "gt+kd", "ET", "native") == (pytest.approx(60), None)
+    assert paired_differences(own + others, "gt+kd", "baseline", "ET", "native").tolist() == [15, 20]
+
+
 def test_equal_differences_are_equal_numbers():
     rows = rows_of("gt+kd", [[0.1, 0.3, 0.45]]) + rows_of("baseline", [[0.05, 0.25, 0.4]])
     assert len({*paired_differences(rows, "gt+kd", "baseline", "ET", "native").tolist()}) == 1

@@ -13,7 +13,7 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "experiment",
         help="train several systems under the same folds and compare them in a table",
-        description="Carry out an experiment file (systems, skips, preset, settings): train every system in every fold, score it, and "
+        description="Carry out an experiment file (systems, seeds, preset, settings): train every system in every fold, score it, and "
         "write the table beside the paper's. The same command goes on where it ended.",
     )
     parser.add_argument("file", type=Path, help="experiment file (JSON), or the name of one that comes along, such as table2")
@@ -25,10 +25,9 @@ def add_parser(subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry the experiment out; returns 0."""
-    from KDNetTrainingLib.plan import read_experiment
+    from KDNetTrainingLib.experiment_file import read_experiment
 
-    bundled = Path(__file__).parent.parent / "experiments" / f"{arguments.file}.json"
     given = given_parameters(arguments)
     command = shlex.join(["kdnet", "experiment", str(arguments.file), "DATA", "RUN", *options_of(given)])
-    plan = read_experiment(bundled if bundled.exists() else arguments.file, command, given)
+    plan = read_experiment(arguments.file, command, given)
     return running.start(plan, arguments.data, arguments.run, arguments.device)

@@ -1,5 +1,6 @@
 """The scores on disk: one table per training, and all of a run together. Imports no torch, so that reading them is fast."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from KDNetLib.csv_report import read_rows, write_rows
@@ -11,13 +12,15 @@ from KDNetTrainingLib.plan import Training
 SPACES = ("native", "crop")
 #: Column's ending -> key of ``KDNetLib.measures.compare``.
 MEASURES = {"dice": "dice", "hd95": "hd95", "volume_ml": "volume_prediction_ml", "reference_ml": "volume_reference_ml"}
-_TEXTS = ("system", "case", "space")
+_TEXTS, _COUNTS = ("system", "case", "space"), ("fold", "seed")
 _NUMBERS = tuple(f"{region}_{ending}" for region in REGIONS for ending in MEASURES)
-_COLUMNS = ("system", "fold", "case", "space", *_NUMBERS)
+_COLUMNS = ("system", "fold", "seed", "case", "space", *_NUMBERS)
+#: Without seeds, as they used to be: those of seed 0.
+_FORMER_COLUMNS = tuple(column for column in _COLUMNS if column != "seed")
 
 
 def write_scores(path: Path, rows: list[dict]) -> None:
-    """Write ``rows`` as CSV in one step: those of ``score_cases``, each with ``system`` (label) and ``fold`` (0: none).
+    """Write ``rows`` as CSV in one step: those of ``score_cases``, each with ``system`` (label), ``fold`` (0: none) and ``seed``.
 
     Numbers have six significant digits. Raises InputError where the file cannot be written.
     """
@@ -28,11 +31,20 @@ def read_scores(path: Path) -> list[dict]:
     """The rows that :func:`write_scores` wrote; none where there is no file. Raises InputError where it is another table."""
     try:
         return [
-            {key: row[key] if key in _TEXTS else int(row[key]) if key == "fold" else float(row[key]) for key in _COLUMNS}
-            for row in read_rows(path, _COLUMNS)
+            {key: row[key] if key in _TEXTS else int(row[key]) if key in _COUNTS else float(row[key]) for key in _COLUMNS}
+            for row in _rows(path)
         ]
     except ValueError as error:
         raise InputError(f"{path} holds something else than scores ({error}); delete it and resume the run to have it made anew.") from error
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        return read_rows(path, _COLUMNS)
+    except InputError:
+        with suppress(InputError):
+            return [{**row, "seed": "0"} for row in read_rows(path, _FORMER_COLUMNS)]
+        raise
 
 
 def scores_path(run_path: Path, training: Training) -> Path:

@@ -14,12 +14,11 @@ _RESAMPLES = 10_000
 def mean_and_sd_over_folds(rows: list[dict], system: str, region: str, space: str) -> tuple[float, float | None]:
     """Mean of the folds' mean Dice of ``system`` and their standard deviation (ddof = 1; None with one fold), in per cent.
 
-    ``rows`` must hold a case of ``system``, scored in ``space``.
+    A case's Dice is the mean over the seeds. ``rows`` must hold a case of ``system``, scored in ``space``.
     """
     folds = defaultdict(list)
-    for row in rows:
-        if row["system"] == system and row["space"] == space:
-            folds[row["fold"]].append(100 * row[f"{region}_dice"])
+    for (fold, _), dice in _dice_by_case(rows, system, region, space).items():
+        folds[fold].append(dice)
     means = [np.mean(values) for values in folds.values()]
     return float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else None
 
@@ -27,14 +26,19 @@ def mean_and_sd_over_folds(rows: list[dict], system: str, region: str, space: st
 def paired_differences(rows: list[dict], system: str, baseline: str, region: str, space: str) -> np.ndarray:
     """Dice of ``system`` minus that of ``baseline`` in percentage points, for every case that both were tested on; by name.
 
-    Rounded to 0.0001, the scores' own digits, so that equal differences are equal numbers.
+    With several seeds a case's Dice is the mean over them, so that a case counts once. Rounded to 0.0001, the scores' own digits, so that equal differences are equal numbers.
     """
-    dice = {name: {} for name in (system, baseline)}
+    own, others = ({case: dice for (_, case), dice in _dice_by_case(rows, name, region, space).items()} for name in (system, baseline))
+    return np.round([own[case] - others[case] for case in sorted(own.keys() & others.keys())], 4)
+
+
+def _dice_by_case(rows: list[dict], system: str, region: str, space: str) -> dict[tuple[int, str], float]:
+    """By fold and case the Dice of ``system`` in per cent, mean over the seeds."""
+    of_seeds = defaultdict(list)
     for row in rows:
-        if row["system"] in dice and row["space"] == space:
-            dice[row["system"]][row["case"]] = 100 * row[f"{region}_dice"]
-    shared = sorted(dice[system].keys() & dice[baseline].keys())
-    return np.round([dice[system][case] - dice[baseline][case] for case in shared], 4)
+        if row["system"] == system and row["space"] == space:
+            of_seeds[row["fold"], row["case"]].append(100 * row[f"{region}_dice"])
+    return {case: float(np.mean(values)) for case, values in of_seeds.items()}
 
 
 def paired_wilcoxon(differences: np.ndarray) -> float:

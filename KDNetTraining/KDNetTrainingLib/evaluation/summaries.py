@@ -1,6 +1,6 @@
 """What the scores say of each system: mean Dice and sd over folds, and its difference to the baseline."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from KDNetLib.labels import REGIONS
 from KDNetTrainingLib.evaluation.results import SPACES
@@ -42,8 +42,8 @@ class Summary:
 
 
 def summarise(rows: list[dict], trainings: list[Training]) -> list[Summary]:
-    """Every system that ``rows`` (of ``evaluation.results``) hold scores of, in the paper's order: four skips first, then as in SYSTEMS."""
-    order = sorted(trainings, key=lambda training: (-training.skips, list(SYSTEMS).index(training.system)))
+    """Every system that ``rows`` (of ``evaluation.results``) hold scores of, in the paper's order: its network and four skips first, then as in SYSTEMS."""
+    order = sorted(trainings, key=lambda training: (training.network != "plain", -training.skips, list(SYSTEMS).index(training.system)))
     found = []
     for label, training in {training.label: training for training in order}.items():
         own = [row for row in rows if row["system"] == label]
@@ -55,8 +55,8 @@ def summarise(rows: list[dict], trainings: list[Training]) -> list[Summary]:
 
 
 def _differences(rows: list[dict], training: Training) -> dict[str, dict[str, Difference]]:
-    """To the baseline with as many skips. Holm's correction is over the regions of one comparison in one space."""
-    baseline = Training(_BASELINE, training.fold, training.skips).label
+    """To the baseline with the same skips and network. Holm's correction is over the regions of one comparison in one space."""
+    baseline = replace(training, system=_BASELINE).label
     found = {}
     for space in SPACES:
         of_region = {region: paired_differences(rows, training.label, baseline, region, space) for region in REGIONS}
