@@ -21,11 +21,11 @@ from KDNetLib.cli.main import EXIT_USAGE
 from KDNetLib.device import choose_device
 from KDNetLib.errors import InputError, KDNetError
 from KDNetLib.memory import available_bytes
+from KDNetLib.peak_memory import process_peak
 from KDNetLib.preprocessing import Preprocessing
 from KDNetTrainingLib.data.cache import CachedCase, fine_of
 from KDNetTrainingLib.errors import Stopped
 from KDNetTrainingLib.plan import Plan, Training, plan_from
-from KDNetTrainingLib.run.peak_memory import process_peak
 from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.systems.registry import SYSTEMS
 from KDNetTrainingLib.training.checkpoints import Checkpoints

@@ -155,7 +155,7 @@ def _epoch(data: Path, place: Path, expected: int) -> tuple[int, float]:
     keep_freed_memory()
     import torch
 
-    from KDNetTrainingLib.run.peak_memory import process_peak
+    from KDNetLib.peak_memory import process_peak
     from KDNetTrainingLib.settings import Settings
     from KDNetTrainingLib.systems.supervised import baseline
     from KDNetTrainingLib.training.batches import Batches

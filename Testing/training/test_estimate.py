@@ -92,12 +92,12 @@ def test_what_cannot_be_is_a_sentence(tmp_path, capsys):
 
 PEAK = """
 import subprocess, sys
-from KDNetTrainingLib.run.peak_memory import process_peak
+from KDNetLib.peak_memory import process_peak
 print(process_peak())
 if len(sys.argv) > 1:
     block = bytearray(int(sys.argv[1]))
     print(process_peak(), flush=True)
-    subprocess.run([sys.executable, "-c", "from KDNetTrainingLib.run.peak_memory import process_peak; print(process_peak())"])
+    subprocess.run([sys.executable, "-c", "from KDNetLib.peak_memory import process_peak; print(process_peak())"])
 """
 
 

@@ -3,12 +3,11 @@
 import ctypes
 import os
 import platform
-import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 from KDNetLib import __version__
+from KDNetLib.machine import output_of, package_version, processor_name
 
 _PACKAGES = ("torch", "numpy", "scipy", "nibabel", "safetensors", "pillow")
 
@@ -22,8 +21,8 @@ def environment() -> dict:
         "commit": _commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in _PACKAGES},
-        "cpu": _processor(),
+        "packages": {name: package_version(name) for name in _PACKAGES},
+        "cpu": processor_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory_gb": _memory_gigabytes(),
@@ -33,41 +32,15 @@ def environment() -> dict:
     }
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _commit() -> str | None:
     """The commit of the checkout that this program runs from, with ``+changes`` where it was changed; None outside one."""
     here = Path(__file__)
     # An installation may lie in the repository of something else, which then does not track this file.
-    if _said("git", "-C", str(here.parent), "ls-files", "--error-unmatch", here.name) is None:
+    if output_of("git", "-C", str(here.parent), "ls-files", "--error-unmatch", here.name) is None:
         return None
-    commit = _said("git", "-C", str(here.parent), "rev-parse", "HEAD")
-    changed = _said("git", "-C", str(here.parent), "status", "--porcelain", "--untracked-files=no")
+    commit = output_of("git", "-C", str(here.parent), "rev-parse", "HEAD")
+    changed = output_of("git", "-C", str(here.parent), "status", "--porcelain", "--untracked-files=no")
     return f"{commit}+changes" if changed else commit
-
-
-def _said(*command: str) -> str | None:
-    """What ``command`` printed, or None where it is missing or failed."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired, UnicodeError):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _processor() -> str | None:
-    if sys.platform == "linux":
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-        return names[0] if names else platform.machine()
-    if sys.platform == "darwin":
-        return _said("sysctl", "-n", "machdep.cpu.brand_string")
-    return platform.processor() or None
 
 
 class _MemoryStatus(ctypes.Structure):

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from KDNetLib.memory import is_out_of_memory
+from KDNetLib.peak_memory import process_peak
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.errors import Stopped, TrainingError
-from KDNetTrainingLib.run.peak_memory import process_peak
 from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.systems.base import System
 from KDNetTrainingLib.training.batches import Batches, seed_of
