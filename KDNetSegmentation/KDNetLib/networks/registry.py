@@ -5,7 +5,15 @@ from importlib import import_module
 from KDNetLib.networks.base import Network
 
 #: Name of the class -> its file in this folder. Only what a model names is imported.
-ARCHITECTURES = {"EncoderDecoder": "encoder_decoder"}
+ARCHITECTURES = {
+    "EncoderDecoder": "encoder_decoder",
+    "GatedFusion": "gated_fusion",
+    "HeMIS": "hemis",
+    "ResidualEncoderDecoder": "residual",
+    "SynthesisThenSegmentation": "synthesis",
+    "UHVED": "hved",
+    "UHeMIS": "u_hemis",
+}
 
 
 def architecture(name: str) -> type[Network]:

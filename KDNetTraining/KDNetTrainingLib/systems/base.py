@@ -20,6 +20,8 @@ class System(nn.Module):
 
     network: Network
     modalities: tuple[str, ...]
+    #: Whether the loss of every step depends on every parameter that is trained; several processes must know it.
+    uses_every_parameter = True
 
     def forward(self, images: torch.Tensor, classes: torch.Tensor) -> dict[str, torch.Tensor]:
         """The loss to minimise as ``loss``, then its terms by name (all 0-dimensional), for the trainer.

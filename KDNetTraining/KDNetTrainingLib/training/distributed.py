@@ -9,6 +9,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from KDNetTrainingLib.systems.base import System
+
 
 @dataclass(frozen=True)
 class World:
@@ -23,9 +25,11 @@ class World:
         """Whether this process writes the run folder."""
         return self.rank == 0
 
-    def wrap(self, module: nn.Module) -> nn.Module:
-        """``module`` so that its gradients are averaged over the processes."""
-        return DistributedDataParallel(module) if self.size > 1 else module
+    def wrap(self, system: System) -> nn.Module:
+        """``system`` so that its gradients are averaged over the processes."""
+        if self.size == 1:
+            return system
+        return DistributedDataParallel(system, find_unused_parameters=not system.uses_every_parameter)
 
     def sums(self, values: list[float]) -> list[float]:
         """Element by element the sum over the processes; every process must call it."""
