@@ -10,6 +10,7 @@ from pathlib import Path
 
 from KDNetLib.errors import InputError
 from KDNetTrainingLib.modalities import MODALITIES
+from KDNetTrainingLib.networks import NETWORKS
 
 _PRESETS = Path(__file__).parent / "presets"
 
@@ -51,7 +52,7 @@ class Settings:
     student_from_teacher: bool = _other(False, "start the student from the teacher's weights instead of from random ones")
     width: int = _number(16, "channels of the network's first level", 1, 64)
     skips: int = _number(4, "skip connections, counted from the deepest level", 0, 4)
-    network: str = _choice("plain", "encoder and decoder: plain (the paper's) or residual", "plain", "residual")
+    network: str = _choice("plain", "encoder and decoder: plain (the paper's) or residual (nnU-Net's)", *NETWORKS)
     inner_validation: float = _number(0.2, "share of the training cases kept for the schedule and for choosing the epoch", 0.0, 0.5)
     folds: int = _number(0, "folds of the cross-validation; 0: one training on all cases", 0, 20)
     seed: int = _number(0, "decides folds, weights, order and augmentation", 0, 2**31 - 1)

@@ -37,17 +37,31 @@ class Network(nn.Module):
 class EncodingNetwork(Network):
     """A network with a bottleneck: what KD-Net can teach and be taught by.
 
-    A new encoder-decoder is a subclass with ``encode`` and ``decode``, a line in ``registry.py``, and one in
-    ``KDNetTrainingLib/systems/backbones.py`` that says how it is built from a run's settings.
+    A new encoder-decoder is a subclass with ``encode``, ``decode_features``, ``head`` and ``deepest_layers``, a line in
+    ``registry.py``, and one in ``KDNetTrainingLib/networks.py`` that gives it a name among a run's settings. Its
+    constructor takes channels, width and skips, and its first parameter is the kernel that looks at the modalities.
+
+    ``head`` is the 1³ convolution that makes the logits.
     """
+
+    head: nn.Conv3d
 
     @abstractmethod
     def encode(self, x: torch.Tensor, step: Callable[[float], None] | None = None) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Map ``x`` (B, channels, D, H, W) to the bottleneck (any shape; the paper's Es, Et) and what ``decode`` needs besides."""
+        """Map ``x`` (B, channels, D, H, W) to the bottleneck (any shape; the paper's Es, Et) and what the decoder needs besides."""
 
     @abstractmethod
+    def decode_features(self, bottleneck: torch.Tensor, features: list[torch.Tensor], step: Callable[[float], None] | None = None) -> torch.Tensor:
+        """Map what :meth:`encode` gives to the features of the last layer before ``head``: (B, any, D, H, W)."""
+
+    @property
+    @abstractmethod
+    def deepest_layers(self) -> list[nn.Module]:
+        """The layers on both sides of the bottleneck, which are the same whatever the modalities are."""
+
     def decode(self, bottleneck: torch.Tensor, features: list[torch.Tensor], step: Callable[[float], None] | None = None) -> torch.Tensor:
         """Map what :meth:`encode` gives to logits (B, classes, D, H, W)."""
+        return self.head(self.decode_features(bottleneck, features, step))
 
     def forward(self, x, step=None):
         return self.decode(*self.encode(x, step), step)

@@ -19,10 +19,10 @@ class InstanceNorm(nn.InstanceNorm3d):
         return samples[0] if len(samples) == 1 else torch.cat(samples)
 
 
-def conv_block(channels_in: int, channels_out: int) -> nn.Sequential:
+def conv_block(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
     """Conv3d 3³ without bias, InstanceNorm, LeakyReLU 0.01."""
     return nn.Sequential(
-        nn.Conv3d(channels_in, channels_out, kernel_size=3, padding=1, bias=False),
+        nn.Conv3d(channels_in, channels_out, kernel_size=3, stride=stride, padding=1, bias=False),
         InstanceNorm(channels_out, affine=True),
         nn.LeakyReLU(0.01, inplace=True),
     )

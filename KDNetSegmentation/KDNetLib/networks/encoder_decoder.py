@@ -11,30 +11,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from KDNetLib.networks.base import MAX_CHANNELS, MAX_LEVELS, MAX_WIDTH, EncodingNetwork, check_whole_numbers
 from KDNetLib.networks.blocks import conv_block
+from KDNetLib.networks.levels import LevelledNetwork
 
 
-class EncoderDecoder(EncodingNetwork):
-    """Encoder-decoder with ``skips`` skip connections, counted from the deepest level upwards.
-
-    Args:
-        channels: input channels (modalities), 1 to 16.
-        classes: output channels, background included.
-        width: channels of the first level; doubled at each further level.
-        levels: number of resolutions, the bottleneck included (the paper: 5, so 64³ becomes 4³).
-        skips: how many of the ``levels - 1`` skip connections exist (the paper: 4 or 0).
-
-    Raises ValueError where an argument is out of range.
-    """
+class EncoderDecoder(LevelledNetwork):
+    """The paper's encoder-decoder, its arguments those of :class:`LevelledNetwork`."""
 
     def __init__(self, channels: int = 1, classes: int = 4, width: int = 16, levels: int = 5, skips: int = 4):
-        super().__init__()
-        limits = {"channels": (1, MAX_CHANNELS), "classes": (2, 16), "width": (1, MAX_WIDTH), "levels": (2, MAX_LEVELS)}
-        limits["skips"] = (0, levels - 1 if type(levels) is int else 0)
-        given = {"channels": channels, "classes": classes, "width": width, "levels": levels, "skips": skips}
-        check_whole_numbers(given, limits)
-        self.parameters_given = given
+        super().__init__(channels, classes, width, levels, skips)
         widths = [width * 2**level for level in range(levels)]
         self.encoder = nn.ModuleList()
         for level in range(levels):
@@ -49,11 +34,8 @@ class EncoderDecoder(EncodingNetwork):
         self.head = nn.Conv3d(width, classes, kernel_size=1)
 
     @property
-    def divisor(self) -> int:
-        return 2 ** (self.parameters_given["levels"] - 1)
-
-    def _has_skip(self, level: int) -> bool:
-        return level >= self.parameters_given["levels"] - 1 - self.parameters_given["skips"]
+    def deepest_layers(self) -> list[nn.Module]:
+        return [self.encoder[-1], self.decoder[0]]
 
     def encode(self, x: torch.Tensor, step: Callable[[float], None] | None = None) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Map ``x`` (B, channels, D, H, W) to the bottleneck and the features of every level above it, top first.
@@ -70,15 +52,14 @@ class EncoderDecoder(EncodingNetwork):
                 features.append(x)
         return x, features
 
-    def decode(self, bottleneck: torch.Tensor, features: list[torch.Tensor], step: Callable[[float], None] | None = None) -> torch.Tensor:
-        """Map what :meth:`encode` gives to logits (B, classes, D, H, W)."""
+    def decode_features(self, bottleneck, features, step=None):
         x = bottleneck
         for level, blocks in zip(reversed(range(len(features))), self.decoder):
             x = functional.interpolate(x, scale_factor=2, mode="trilinear", align_corners=False)
             if self._has_skip(level):
                 x = torch.cat((features[level], x), dim=1)
             x = self._run(blocks, x, level, step)
-        return self.head(x)
+        return x
 
     def _run(self, blocks: nn.Sequential, x: torch.Tensor, level: int, step: Callable[[float], None] | None) -> torch.Tensor:
         for block in blocks:

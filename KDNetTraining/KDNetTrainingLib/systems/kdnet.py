@@ -5,34 +5,27 @@ import torch
 from KDNetLib.networks.base import EncodingNetwork
 from KDNetTrainingLib import losses
 from KDNetTrainingLib.settings import Settings
-from KDNetTrainingLib.systems.backbones import new_network
-from KDNetTrainingLib.systems.base import System, channels
+from KDNetTrainingLib.systems.taught import TaughtSystem
 
 
-class KDNet(System):
+class KDNet(TaughtSystem):
     """The complete objective (Eq. 5), or without one of the teacher's two terms for the paper's ablation (Table 2).
 
     Without ``soft_labels`` λ is 0, so that the reference keeps its full weight; without ``bottleneck`` α is 0. A term
-    that is off is not computed. ``teacher`` must be on the device where the training runs.
+    that is off is not computed.
     """
 
     def __init__(self, teacher: EncodingNetwork, settings: Settings, soft_labels: bool, bottleneck: bool):
-        super().__init__()
-        self.modalities = (settings.student_modality,)
-        self.network = new_network(self.modalities, settings)
-        if settings.student_from_teacher:
-            self._start_from(teacher, settings)
-        # In a tuple, because a submodule would be trained, switched to training mode and saved with the student.
-        self._teacher = (teacher.eval().requires_grad_(False),)
+        super().__init__(teacher, settings)
         self._settings = settings
         self._imitation = settings.imitation if soft_labels else 0.0
         self._alpha = settings.alpha if bottleneck else 0.0
 
     def losses(self, images, classes):
-        teacher, settings = self._teacher[0], self._settings
+        settings = self._settings
         with torch.no_grad():
-            teacher_bottleneck, features = teacher.encode(channels(images, settings.teacher_modalities))
-            teacher_logits = teacher.decode(teacher_bottleneck, features) if self._imitation else None
+            teacher_bottleneck, features = self.teacher.encode(self.seen_by_teacher(images))
+            teacher_logits = self.teacher.decode(teacher_bottleneck, features) if self._imitation else None
         bottleneck, features = self.network.encode(self.seen(images))
         logits = self.network.decode(bottleneck, features)
         terms = {"gt": losses.segmentation_loss(classes, logits)}
@@ -44,13 +37,6 @@ class KDNet(System):
         off = torch.zeros_like(terms["gt"])
         total = losses.objective(terms.get("kd", off), terms["gt"], terms.get("kl", off), self._imitation, self._alpha)
         return {"loss": total, **terms}, logits
-
-    def _start_from(self, teacher: EncodingNetwork, settings: Settings) -> None:
-        """The teacher's weights; of its first convolution those of the student's own modality."""
-        weights = teacher.state_dict()
-        first, channel = next(iter(weights)), settings.teacher_modalities.index(settings.student_modality)
-        weights[first] = weights[first][:, channel : channel + 1]
-        self.network.load_state_dict(weights)
 
 
 def gt_kl(settings: Settings, teacher: EncodingNetwork) -> KDNet:

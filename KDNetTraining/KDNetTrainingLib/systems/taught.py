@@ -1,0 +1,41 @@
+"""What the systems with a teacher have in common: a student of one modality, and a frozen network that sees all of them."""
+
+import torch
+
+from KDNetLib.networks.base import EncodingNetwork
+from KDNetTrainingLib.settings import Settings
+from KDNetTrainingLib.systems.backbones import new_network
+from KDNetTrainingLib.systems.base import System, channels
+
+
+class TaughtSystem(System):
+    """A student, ``network``, and its ``teacher``, which must be on the device where the training runs.
+
+    The student begins with random weights or, with the setting ``student_from_teacher``, with the teacher's.
+    """
+
+    def __init__(self, teacher: EncodingNetwork, settings: Settings):
+        super().__init__()
+        self.modalities = (settings.student_modality,)
+        self.network = new_network(self.modalities, settings)
+        if settings.student_from_teacher:
+            self._start_from(teacher, settings)
+        # In a tuple, because a submodule would be trained, switched to training mode and saved with the student.
+        self._teacher = (teacher.eval().requires_grad_(False),)
+        self._teacher_modalities = settings.teacher_modalities
+
+    @property
+    def teacher(self) -> EncodingNetwork:
+        """The network that teaches; call it where no gradient is recorded."""
+        return self._teacher[0]
+
+    def seen_by_teacher(self, images: torch.Tensor) -> torch.Tensor:
+        """The channels of ``images`` (B, 4, D, H, W) that ``teacher`` sees."""
+        return channels(images, self._teacher_modalities)
+
+    def _start_from(self, teacher: EncodingNetwork, settings: Settings) -> None:
+        """The teacher's weights; of its first convolution those of the student's own modality."""
+        weights = teacher.state_dict()
+        first, channel = next(iter(weights)), settings.teacher_modalities.index(settings.student_modality)
+        weights[first] = weights[first][:, channel : channel + 1]
+        self.network.load_state_dict(weights)
