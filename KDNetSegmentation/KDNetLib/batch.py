@@ -19,8 +19,9 @@ from KDNetLib.file_naming import SEGMENTATION_SUFFIX, is_label_map, is_other_mod
 
 RESULTS_NAME = "kdnet-results.csv"
 _VOLUMES = {"NCR_ml": "NCR", "ED_ml": "ED", "ET_ml": "ET", "TC_ml": "TC", "WT_ml": "WT"}
+_CONFIDENCES = {"ET_confidence": "ET", "TC_confidence": "TC", "WT_confidence": "WT"}
 #: The last three say what the output was made from: model and settings, the input's path, and its time of change (UTC).
-COLUMNS = ("case", *_VOLUMES, "seconds", "warnings", "error", "model", "input", "input_changed")
+COLUMNS = ("case", *_VOLUMES, "seconds", "warnings", "error", *_CONFIDENCES, "model", "input", "input_changed")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def run_batch(
 
     Args:
         segment_case: ``segment_case(input_path, output_path)`` writes the output and returns an object with
-            ``volumes_ml`` (dict of NCR, ED, ET, TC, WT), ``seconds`` (dict with "total") and ``warnings`` (list of str).
+            ``volumes_ml`` (dict of NCR, ED, ET, TC, WT), ``confidence`` (dict of ET, TC, WT, or None), ``seconds`` (dict
+            with "total") and ``warnings`` (list of str).
         report: ``report(number, case, state, detail)`` is called with ``number`` from 1 and state "started" (detail
             None), "skipped" (None), "done" (what segment_case returned) or "failed" (the exception).
         cancelled: polled before every case.
@@ -84,7 +86,7 @@ def run_batch(
         InputError: the table cannot be read or written.
     """
     table = Path(out_folder) / RESULTS_NAME
-    rows = {row["case"]: row for row in read_rows(table, COLUMNS)}
+    rows = {row["case"]: row for row in read_rows(table, COLUMNS, added=tuple(_CONFIDENCES))}
     write_rows(table, COLUMNS, rows.values())  # a folder that cannot be written shows before the first case, not after
     failed, unsaved = 0, False
     for number, case in enumerate(cases, start=1):
@@ -106,6 +108,7 @@ def run_batch(
             state, detail = "failed", error
         else:
             row |= {column: f"{result.volumes_ml[key]:.3f}" for column, key in _VOLUMES.items()}
+            row |= {column: f"{result.confidence[key]:.3f}" for column, key in _CONFIDENCES.items() if result.confidence}
             row |= {"seconds": f"{result.seconds['total']:.2f}", "warnings": " ".join(result.warnings)}
             state, detail = "done", result
         rows[case.name] = row

@@ -32,9 +32,10 @@ def write_rows(path: Path, columns: tuple[str, ...], rows) -> None:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); close it elsewhere or choose another folder.") from error
 
 
-def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+def read_rows(path: Path, columns: tuple[str, ...], added: tuple[str, ...] = ()) -> list[dict[str, str]]:
     """The rows of a file written by :func:`write_rows`, in order; none where the file does not exist.
 
+    ``added`` are those of ``columns`` that a file of an earlier version lacks; they are empty then.
     Raises InputError where the file is unreadable or does not hold exactly ``columns``: it is then not ours to replace.
     """
     try:
@@ -44,9 +45,10 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
         return []
     except (OSError, csv.Error) as error:
         raise InputError(f"{path} cannot be read ({error}); move it away or choose another folder.") from error
-    if tuple(header) != columns or any(len(row) != len(columns) for row in rows):
+    earlier = tuple(column for column in columns if column not in added)
+    if tuple(header) not in (columns, earlier) or any(len(row) != len(header) for row in rows):
         raise InputError(f"{path} is not a table of this program or was changed; move it away or choose another folder.")
-    return [dict(zip(columns, map(_unguarded, row))) for row in rows]
+    return [dict.fromkeys(columns, "") | dict(zip(header, map(_unguarded, row))) for row in rows]
 
 
 def _guarded(cell: str) -> str:

@@ -28,6 +28,9 @@ _REQUIRED = {
     "format_version": int, "name": str, "title": str, "architecture": dict, "modalities": list, "preprocessing": dict,
     "classes": list, "training": dict, "measured": list, "licence": str, "citation": str, "sha256": str,
 }
+#: Of the optional field ``calibration``. A reader that does not know the field passes it over, so it needs no new format.
+_CALIBRATION = {"map": dict, "curve": dict, "cases": int, "data": str, "command": str}
+_CALIBRATED = ("ET", "TC", "WT")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class Manifest:
     (mm); ``classes`` are the output channels in order, background first. ``training`` maps headings to text;
     ``measured`` lists results, each with ``dataset``, ``cases``, ``space``, ``dice`` (ET, TC, WT in 0 to 1) and the
     ``command`` that makes it again. ``sha256`` is that of the weights.
+
+    ``calibration`` is None in files that give no confidence (see confidence.py). Else its ``map`` has for ET, TC and WT
+    [a, b], b ≥ 0; its ``curve`` for each the points [mean confidence, mean Dice, number of predictions] of the
+    reliability curve; ``cases`` is the number of cases that both are from, ``data`` says which, ``command`` makes them
+    again.
     """
 
     format_version: int
@@ -53,6 +61,7 @@ class Manifest:
     licence: str
     citation: str
     sha256: str
+    calibration: dict | None = None
 
 
 def read_manifest(path) -> Manifest:
@@ -104,7 +113,8 @@ def parse_manifest(header: dict, name: str) -> Manifest:
         if not isinstance(value, kind) or isinstance(value, bool) or (kind is int and value < 1):
             raise ModelError(f"The manifest of {name} is damaged (its field {field} is missing or of a wrong kind); get the file again.")
     _check_texts(content, name)
-    return Manifest(**{field: content[field] for field in _REQUIRED})
+    _check_calibration(content.get("calibration"), name)
+    return Manifest(**{field: content[field] for field in _REQUIRED}, calibration=content.get("calibration"))
 
 
 def weights_hash(tensors: Iterable[tuple[str, str, list[int], bytes]]) -> str:
@@ -183,6 +193,22 @@ def _check_texts(content: dict, name: str) -> None:
     for field in ("modalities", "classes"):
         if not content[field] or not all(isinstance(value, str) for value in content[field]):
             raise ModelError(f"The manifest of {name} is damaged (its {field} are not names); get the file again.")
+
+
+def _check_calibration(calibration, name: str) -> None:
+    if calibration is None:
+        return
+    try:
+        kinds = all(type(calibration[key]) is kind for key, kind in _CALIBRATION.items()) and calibration["cases"] > 0
+        kinds = kinds and set(calibration["map"]) == set(calibration["curve"]) == set(_CALIBRATED)
+        lines = [calibration["map"][region] for region in _CALIBRATED]
+        points = [point for region in _CALIBRATED for point in calibration["curve"][region]]
+        sound = all(abs(offset) < 100 and 0 <= slope < 100 for offset, slope in lines)
+        sound = sound and all(_is_share(mean) and _is_share(dice) and type(count) is int and count > 0 for mean, dice, count in points)
+    except (TypeError, ValueError, KeyError):
+        kinds = sound = False
+    if not (kinds and sound):
+        raise ModelError(f"The manifest of {name} is damaged (its calibration is not as it must be); get the file again.")
 
 
 def _is_share(value) -> bool:

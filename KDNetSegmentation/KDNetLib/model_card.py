@@ -24,7 +24,8 @@ def model_card(manifest: Manifest) -> str:
         "SHA-256 of the weights": manifest.sha256,
     }
     lines = [f"# {_plain(manifest.title)}", "", *_bullets(facts), "", "## Training", "", *_bullets(manifest.training)]
-    lines += ["", "## Measured", "", *_measured(manifest.measured), "", "For research use only."]
+    lines += ["", "## Measured", "", *_measured(manifest.measured), "", "## Confidence", "", *_confidence(manifest.calibration)]
+    lines += ["", "For research use only."]
     return "\n".join(lines) + "\n"
 
 
@@ -48,6 +49,28 @@ def _measured(results: list[dict]) -> list[str]:
     # Teacher and student are often measured by one command; a dict keeps the order.
     commands = dict.fromkeys(_plain(result["command"]) for result in results if result.get("command"))
     return lines + [line for command in commands for line in ("", f"Measured by: {command}")]
+
+
+def _confidence(calibration: dict | None) -> list[str]:
+    if calibration is None:
+        return ["The model holds no calibration, so its results come without a confidence."]
+    lines = [
+        f"The confidence of a region is the Dice to be expected, calibrated on {calibration['cases']} cases ({_plain(calibration['data'])}).",
+        "How far it can be relied on, by groups of predictions with like confidence:",
+        "",
+        "| Region | Predictions | Mean confidence | Mean Dice |",
+        "|---|---|---|---|",
+    ]
+    errors = []
+    for region, points in calibration["curve"].items():
+        lines += [f"| {_plain(region)} | {count} | {confidence:.2f} | {dice:.2f} |" for confidence, dice, count in points]
+        errors.append(f"{_plain(region)} {expected_calibration_error(points):.3f}")
+    return [*lines, "", f"Expected calibration error: {', '.join(errors)}", "", f"Calibrated by: {_plain(calibration['command'])}"]
+
+
+def expected_calibration_error(points: list) -> float:
+    """Mean distance between confidence and Dice over the ``points`` [mean confidence, mean Dice, number] of a reliability curve."""
+    return sum(count * abs(confidence - dice) for confidence, dice, count in points) / max(1, sum(count for _, _, count in points))
 
 
 def _plain(value) -> str:

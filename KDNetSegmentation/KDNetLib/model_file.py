@@ -23,7 +23,7 @@ def save_model(path, network: Network, description: dict) -> Manifest:
     """Write ``network`` in half precision with its manifest, atomically; returns the manifest written.
 
     ``description`` gives the manifest's ``name``, ``title``, ``modalities``, ``preprocessing``, ``classes``,
-    ``training``, ``measured``, ``licence`` and ``citation``; the rest is added here. Half precision halves the file;
+    ``training``, ``measured``, ``licence`` and ``citation``, and may give ``calibration``; the rest is added here. Half precision halves the file;
     trained weights lie well inside its range. Raises ModelError where the description is incomplete or
     the file cannot be written.
     """
@@ -67,6 +67,29 @@ def load_model(path, device="cpu") -> tuple[Network, Manifest]:
         raise ModelError(f"{name} holds weights that are no numbers, so it cannot tell anything; train it again or choose another model.")
     network.load_state_dict({key: value.float() for key, value in weights.items()}, assign=True)
     return network.eval().requires_grad_(False).to(device), manifest
+
+
+def write_calibration(path, calibration: dict) -> Manifest:
+    """Put ``calibration`` (see :class:`Manifest`) into the model file at ``path``, atomically, its weights untouched.
+
+    Returns the manifest written. Raises ModelError where the file is no sound model or cannot be written, or where the
+    calibration is not as it must be.
+    """
+    path = Path(path)
+    header = read_header(path)
+    parse_manifest(header, path.name)
+    content = json.loads(header["__metadata__"][METADATA_KEY]) | {"calibration": calibration}
+    header["__metadata__"][METADATA_KEY] = json.dumps(content, ensure_ascii=False)
+    manifest = parse_manifest(header, path.name)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # the format aligns the weights so
+    try:
+        whole = path.read_bytes()
+        with replacing(path) as partial:
+            partial.write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + int.from_bytes(whole[:8], "little") :])
+    except OSError as error:
+        raise ModelError(f"{path} cannot be written ({error.strerror or error}); choose another folder or free some space.") from error
+    return manifest
 
 
 def _all_finite(weights: dict[str, torch.Tensor]) -> bool:

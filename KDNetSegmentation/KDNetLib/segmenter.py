@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from KDNetLib.confidence import calibrated, confidence_warnings, expected_dice
 from KDNetLib.device import choose_device
 from KDNetLib.errors import Cancelled, DeviceError, ModelError
 from KDNetLib.image_io import Image
@@ -27,7 +28,9 @@ class Segmentation:
 
     ``classes`` (I, J, K) uint8, 0 to 3 as in labels.py, on the input's grid with its ``affine``; ``probabilities``
     (4, I, J, K) float16 or None; ``volumes_ml`` by NCR, ED, ET, TC, WT; ``warnings`` sentences for the user;
-    ``seconds`` by stage and ``total``; ``device`` and ``model`` as used.
+    ``seconds`` by stage and ``total``; ``device`` and ``model`` as used. ``confidence``: the Dice to be expected of ET,
+    TC and WT (0 to 1), or None where the model holds no calibration or models averaged hold different ones; it was
+    calibrated without flips. ``promised``: what it was made from, the uncalibrated promise of the probabilities.
     """
 
     classes: np.ndarray
@@ -38,6 +41,8 @@ class Segmentation:
     seconds: dict[str, float]
     device: str
     model: str
+    confidence: dict[str, float] | None
+    promised: dict[str, float]
 
 
 class Segmenter:
@@ -82,7 +87,7 @@ class Segmenter:
     def _segment(self, image: Image, brain_mask: np.ndarray | None, probabilities: bool, clock: "_Clock") -> Segmentation:
         clock.start("Loading the model")
         device = choose_device(self._device)
-        networks, manifest = self._models()
+        networks, manifest, calibration = self._models()
         clock.start("Preparing the scan")
         usable, warnings = usable_image(image, brain_mask)
         prepared = Preprocessing(**manifest.preprocessing).prepare([usable.array], usable.affine, networks[0].divisor)
@@ -96,16 +101,20 @@ class Segmenter:
         predicted, device = predict(networks, prepared.tensor, device, self._flips, clock.advance, tell)
         clock.start("Returning to the scan's grid")
         classes, kept = prepared.restore(predicted, probabilities)
+        promised = expected_dice(predicted, (prepared.tensor != 0).any(dim=0))
+        confidence = calibrated(promised, calibration["map"]) if calibration else None
         clock.finish()
         return Segmentation(
             classes=classes,
             affine=usable.affine,
             probabilities=kept,
             volumes_ml=volumes_ml(classes, usable.affine),
-            warnings=warnings + messages + result_warnings(classes),
+            warnings=warnings + messages + result_warnings(classes) + confidence_warnings(confidence),
             seconds=clock.seconds,
             device=str(device),
             model=manifest.name if len(networks) == 1 else f"{manifest.name} and {len(networks) - 1} more",
+            confidence=confidence,
+            promised=promised,
         )
 
     def _models(self):
@@ -118,7 +127,8 @@ class Segmenter:
                 same = (manifest.modalities, manifest.preprocessing, manifest.classes) == (first.modalities, first.preprocessing, first.classes)
                 if not same or network.divisor != loaded[0][0].divisor:
                     raise ModelError(f"The models {first.name} and {manifest.name} differ in input or preprocessing; average folds of one training only.")
-            self._loaded = [network for network, _ in loaded], first
+            shared = all(manifest.calibration == first.calibration for _, manifest in loaded)
+            self._loaded = [network for network, _ in loaded], first, first.calibration if shared else None
         return self._loaded
 
 

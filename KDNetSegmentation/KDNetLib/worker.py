@@ -79,7 +79,7 @@ class _Worker:
         np.save(request["classes"], result.classes, allow_pickle=False)
         if request.get("probabilities"):
             np.save(request["probabilities"], result.probabilities, allow_pickle=False)
-        return {"volumes_ml": result.volumes_ml, "warnings": result.warnings, "seconds": result.seconds, "device": result.device, "model": result.model}
+        return {key: getattr(result, key) for key in ("volumes_ml", "confidence", "warnings", "seconds", "device", "model")}
 
     def _segmenter_for(self, request: dict):
         from KDNetLib.segmenter import Segmenter

@@ -16,6 +16,7 @@ def storeResult(result, inputName: str) -> None:
     stored = {
         "input": inputName,
         "volumes_ml": result.volumes_ml,
+        "confidence": result.confidence,
         "seconds": result.seconds["total"],
         "device": result.device,
         "model": result.model,
@@ -35,12 +36,24 @@ def caption(stored: dict) -> str:
     return _("{input}, by {model} in {seconds:.1f} s on {device}").format(**stored)
 
 
-def volumeRows(stored: dict) -> list[tuple[str, str, str]]:
-    """(key, structure, volume in ml as text) for the three labels and the two regions."""
+def hasConfidence(stored: dict) -> bool:
+    """Whether the run's model was calibrated; scenes of earlier versions have none."""
+    return bool(stored.get("confidence"))
+
+
+def volumeRows(stored: dict) -> list[tuple[str, str, str, str]]:
+    """(key, structure, volume in ml, confidence from 0 to 1) as text for the three labels and the two regions.
+
+    The confidence is empty for labels that are no region of BraTS, and where there is none.
+    """
+    confidence = stored["confidence"] if hasConfidence(stored) else {}
     structures = {label.key: label.name for label in LABELS}
     structures["TC"] = _("Tumour core (NCR + ET)")
     structures["WT"] = _("Whole tumour (all three)")
-    return [(key, structures[key], f"{stored['volumes_ml'][key]:.2f}") for key in VOLUME_KEYS]
+    return [
+        (key, structures[key], f"{stored['volumes_ml'][key]:.2f}", f"{confidence[key]:.2f}" if key in confidence else "")
+        for key in VOLUME_KEYS
+    ]
 
 
 def asText(stored: dict) -> str:
@@ -57,7 +70,7 @@ def writeCsv(stored: dict, path: str) -> None:
 def _tabular(stored, delimiter):
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(["case", "label", "structure", "volume_ml"])
+    writer.writerow(["case", "label", "structure", "volume_ml", "confidence"])
     for row in volumeRows(stored):
         writer.writerow([stored["input"], *row])
     return text.getvalue()

@@ -30,7 +30,10 @@ class SegmentationInput:
 
 @dataclass(frozen=True)
 class SegmentationResult:
-    """What a run gave. ``volumes_ml``: NCR, ED, ET, TC, WT -> ml. ``seconds``: stage -> seconds, with "total"."""
+    """What a run gave. ``volumes_ml``: NCR, ED, ET, TC, WT -> ml. ``seconds``: stage -> seconds, with "total".
+
+    ``confidence``: ET, TC, WT -> the Dice to be expected (0 to 1), or None where the model is not calibrated.
+    """
 
     segmentationNode: object
     volumes_ml: dict[str, float]
@@ -38,6 +41,7 @@ class SegmentationResult:
     seconds: dict[str, float]
     device: str
     model: str
+    confidence: dict[str, float] | None = None
     probabilityNodes: dict = field(default_factory=dict)
 
 
@@ -102,6 +106,7 @@ class SegmentationJob(WorkerJob):
             dict(event["seconds"]),
             event["device"],
             event["model"],
+            event["confidence"],
             probabilityNodes,
         )
         storeResult(result, volumeNode.GetName())

@@ -4,13 +4,15 @@ import qt
 from slicer.i18n import tr as _
 
 from KDNetLib.labels import REGIONS
-from KDNetSegmentationLib.results_table import volumeRows
+from KDNetSegmentationLib.results_table import hasConfidence, volumeRows
 
 
 def fillVolumes(table, stored) -> None:
-    """Show the volumes of a run (``results_table.storedResult``), or nothing for None."""
-    rows = [row[1:] for row in volumeRows(stored)] if stored else []
-    _fill(table, [_("Structure"), _("Volume (ml)")], rows)
+    """Show the volumes of a run (``results_table.storedResult``) and its confidence if it has one, or nothing for None."""
+    titles = [_("Structure"), _("Volume (ml)"), _("Confidence")]
+    shown = len(titles) if stored and hasConfidence(stored) else 2
+    rows = [row[1 : 1 + shown] for row in volumeRows(stored)] if stored else []
+    _fill(table, titles[:shown], rows)
 
 
 def fillComparison(table, regions) -> None:

@@ -7,9 +7,11 @@ from module_support import (
     scanArray,
     segmentAndWait,
     tableTexts,
+    writeModel,
 )  # first: starts the bench
 from module_fixtures import *  # noqa: F403
 
+import json
 import os
 
 import numpy as np
@@ -17,6 +19,7 @@ import pytest
 import slicer
 import vtk
 from KDNetLib.labels import LABELS, VOLUME_KEYS
+from KDNetSegmentationLib.results_table import storedResult
 from KDNetSegmentationLib.segmentation_output import SEGMENT_IDS, hasResult, isShown3D, readClasses
 from KDNetSegmentationLib.terminology import terminologyEntry
 
@@ -75,7 +78,7 @@ def test_volumes_are_shown_copied_and_saved(panel, bench, tmp_path):
     assert shown[0][0] == "Necrotic tumour core"
     click(panel.ui.copyButton)
     rows = [line.split("\t") for line in slicer.app.clipboard().text().splitlines()]
-    assert rows[0] == ["case", "label", "structure", "volume_ml"]
+    assert rows[0] == ["case", "label", "structure", "volume_ml", "confidence"]
     assert [row[1] for row in rows[1:]] == list(VOLUME_KEYS)
     assert rows[5][3] == f"{expected['WT'] / 1000:.2f}"
     path = tmp_path / "volumes.csv"
@@ -85,6 +88,35 @@ def test_volumes_are_shown_copied_and_saved(panel, bench, tmp_path):
     bench.dialogs.choose(tmp_path / "missing" / "volumes.csv")
     click(panel.ui.saveButton)
     assert "could not be saved" in panel.ui.statusLabel.text
+
+
+def test_confidence_of_a_calibrated_model_is_shown_saved_and_kept_with_the_scene(model, panel, bench, tmp_path):
+    # Maps without a slope: the confidences are σ(2), σ(1) and σ(-1), whatever the network promises.
+    lines = {"ET": [2.0, 0.0], "TC": [1.0, 0.0], "WT": [-1.0, 0.0]}
+    curve = {region: [[0.5, 0.5, 10]] for region in lines}
+    writeModel(model.parent, calibration={"map": lines, "curve": curve, "cases": 10, "data": "ten", "command": "none"})
+    addVolume()
+    panel.enter()
+    segmentAndWait(panel)
+    shown = tableTexts(panel.ui.volumesTable)
+    assert [row[-1] for row in shown] == ["", "", "0.88", "0.73", "0.27"], "of the regions alone"
+    assert panel.ui.volumesTable.horizontalHeaderItem(2).text() == "Confidence"
+    assert "the whole tumour (WT 0.27)" in panel.ui.statusLabel.text and "ET" not in panel.ui.statusLabel.text
+    path = tmp_path / "volumes.csv"
+    bench.dialogs.choose(path)
+    click(panel.ui.saveButton)
+    assert [line.split(",")[-1] for line in path.read_text().splitlines()] == ["confidence", "", "", "0.88", "0.73", "0.27"]
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"), {})
+    slicer.mrmlScene.Clear(False)
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"), {})
+    panel.enter()
+    assert tableTexts(panel.ui.volumesTable) == shown
+    segmentationNode = panel.ui.outputSelector.currentNode()
+    stored = storedResult(segmentationNode)
+    del stored["confidence"]  # as in a scene of an earlier version
+    segmentationNode.SetAttribute("KDNet.result", json.dumps(stored))
+    panel.updatePanel()
+    assert [row[:2] for row in shown] == tableTexts(panel.ui.volumesTable)
 
 
 def test_show_3d_makes_surfaces_that_follow_a_second_run(panel):

@@ -84,7 +84,7 @@ class Recorder:
 
     def __init__(self, root, out, failing=(), settings="model 1"):
         self.root, self.out, self.failing, self.settings = root, out, dict(failing), settings
-        self.events = []
+        self.events, self.confidence = [], None
 
     def segment(self, source, output):
         if source.name in self.failing:
@@ -92,7 +92,7 @@ class Recorder:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(os.fsencode(source.name))
         volumes = {"NCR": 1, "ED": 2.5, "ET": 3, "TC": 4, "WT": 6.5}
-        return SimpleNamespace(volumes_ml=volumes, seconds={"total": 1.234}, warnings=["One thing.", "Another."])
+        return SimpleNamespace(volumes_ml=volumes, seconds={"total": 1.234}, warnings=["One thing.", "Another."], confidence=self.confidence)
 
     def run(self, cancelled=lambda: False):
         self.events.clear()

@@ -71,7 +71,8 @@ def _segment_file(arguments: argparse.Namespace, models: list[Path]) -> int:
         return 1
     _show_warnings(source.name, result)
     for key, value in result.volumes_ml.items():
-        print(f"  {_long_name(key):<24}{key:<5}{value:9.2f} ml")
+        confidence = f"   confidence {result.confidence[key]:.2f}" if key in (result.confidence or ()) else ""
+        print(f"  {_long_name(key):<24}{key:<5}{value:9.2f} ml{confidence}")
     print(f"{output} written ({result.seconds['total']:.1f} s on {result.device}, model {result.model})")
     return 0
 
