@@ -49,7 +49,7 @@ def test_every_term_and_region_is_drawn(tmp_path):
     upper, lower = array[:400][PLOT], array[430:][PLOT]
     for colour in list(curves._TERM_COLOURS.values())[1:]:
         assert len(places(upper, colour)) > 300
-    for colour in curves._REGION_COLOURS.values():
+    for colour in curves.REGION_COLOURS.values():
         assert len(places(lower, colour)) > 300
     # Of a term that this system does not have there is nothing, neither curve nor legend.
     array = drawn(tmp_path, [epoch(n, 2 / n, gt=1 / n) for n in range(1, 41)])
@@ -61,7 +61,7 @@ def test_values_stand_where_the_axis_says(tmp_path):
     events = [epoch(1), epoch(2), epoch(3)]
     for event, value in zip(events, (0.0, 0.5, 1.0)):
         event["validation"] |= {"ET": value, "TC": 0.02, "WT": 0.02}
-    found = places(drawn(tmp_path, events)[430:][PLOT], curves._REGION_COLOURS["ET"])
+    found = places(drawn(tmp_path, events)[430:][PLOT], curves.REGION_COLOURS["ET"])
     rows, columns = found[:, 0], found[:, 1]
     assert rows.max() - rows.min() == pytest.approx(curves._PANEL, abs=6)
     assert columns[rows == rows.max()].mean() < 15 and columns[rows == rows.min()].mean() > 650
@@ -85,7 +85,7 @@ def test_the_teachers_level_is_drawn_across(tmp_path):
 
 def test_one_epoch_is_visible(tmp_path):
     array = drawn(tmp_path, [epoch(1, dice=0.3, best=True)])
-    assert len(places(array[430:][PLOT], curves._REGION_COLOURS["ET"])) > 5
+    assert len(places(array[430:][PLOT], curves.REGION_COLOURS["ET"])) > 5
 
 
 def test_without_validation_there_is_one_panel(tmp_path):

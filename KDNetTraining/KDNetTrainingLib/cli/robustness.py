@@ -40,10 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     from KDNetTrainingLib.data.cases import find_training_cases
     from KDNetTrainingLib.evaluation.distortions import DISTORTIONS, UNDISTORTED
     from KDNetTrainingLib.evaluation.robustness import as_text, measure, summarise, write_table
-    from KDNetTrainingLib.modalities import MODALITIES
+    from KDNetTrainingLib.modalities import modality_of
 
     models = [find_model(name) for name in arguments.model] or [default_model()]
-    modality = read_manifest(models[0]).modalities[0].lower()
     cases, left_out = find_training_cases(arguments.data)
     for name, reason in left_out.items():
         print(f"kdnet: {name} is left out: {reason}", file=sys.stderr)
@@ -54,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         rows = measure(
             [case for case in cases if case.name in wanted],
-            modality if modality in MODALITIES else "t1ce",
+            modality_of(read_manifest(models[0]).modalities[0]),
             [UNDISTORTED, *(name for name in chosen if name != UNDISTORTED)],
             Segmenter(models, arguments.device),
             fingerprint(models),

@@ -10,7 +10,7 @@ _WIDTH, _PANEL, _LEFT, _RIGHT, _TOP, _BOTTOM = 960, 300, 80, 210, 44, 46
 #: Dark enough for a white ground and apart for those who see red and green alike (Okabe and Ito).
 _TERM_COLOURS = {"loss": INK, "gt": (0, 114, 178), "kd": (230, 159, 0), "kl": (204, 121, 167)}
 _TERM_NAMES = {"loss": "total (minimised)", "gt": "reference (GT)", "kd": "soft labels (KD)", "kl": "bottleneck (KL)"}
-_REGION_COLOURS = {"ET": (213, 94, 0), "TC": (0, 114, 178), "WT": (0, 158, 115)}
+REGION_COLOURS = {"ET": (213, 94, 0), "TC": (0, 114, 178), "WT": (0, 158, 115)}
 _REGION_NAMES = {"ET": "enhancing tumour", "TC": "tumour core", "WT": "whole tumour"}
 #: So few epochs are shown as dots too: a line through one point is invisible.
 _FEW = 30
@@ -130,7 +130,7 @@ def _draw_dice(canvas: Canvas, top: float, measured: list[dict], last: int, best
     if best:
         panel.mark(best, f"best: epoch {best}")
     for region in REGIONS:
-        colour = _REGION_COLOURS[region]
+        colour = REGION_COLOURS[region]
         if region in teacher:
             panel.level(teacher[region], colour)
         panel.curve([(event["epoch"], event["validation"][region]) for event in measured], colour)
