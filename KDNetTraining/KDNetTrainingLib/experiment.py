@@ -22,7 +22,8 @@ from KDNetTrainingLib.export import export_model
 from KDNetTrainingLib.modalities import MODALITIES
 from KDNetTrainingLib.plan import Plan, Training
 from KDNetTrainingLib.run.environment import environment
-from KDNetTrainingLib.run.lock import locked
+from KDNetTrainingLib.run.part import Part
+from KDNetTrainingLib.run.at_work import at_work, in_turn
 from KDNetTrainingLib.run.pictures import draw_training
 from KDNetTrainingLib.run.preview_folder import write_preview
 from KDNetTrainingLib.run.readme import write_readme
@@ -31,6 +32,7 @@ from KDNetTrainingLib.run.recorded_plan import record_origin
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.systems.base import System
 from KDNetTrainingLib.systems.registry import SYSTEMS
+from KDNetTrainingLib.shares import share
 from KDNetTrainingLib.training.checkpoints import Checkpoints
 from KDNetTrainingLib.training.distributed import World, world
 from KDNetTrainingLib.training.interruption import Interruption, interruption
@@ -38,32 +40,33 @@ from KDNetTrainingLib.training.preview import preview_of
 from KDNetTrainingLib.training.trainer import Trainer, uses_bfloat16
 
 
-def run_plan(plan: Plan, data: Path, run_path: Path, device: str, listener: Callable[[dict], None]) -> None:
-    """Carry out ``plan`` on the cases under ``data``; what an earlier process has done in ``run_path`` is not done again.
+def run_plan(plan: Plan, data: Path, run_path: Path, device: str, listener: Callable[[dict], None], part: Part | None = None) -> None:
+    """Carry out ``plan``, or ``part``'s share of it, on the cases under ``data``; what an earlier process has done in ``run_path`` is not done again.
 
     Args:
         device: a name that ``choose_device`` takes.
         listener: called with every event as it is written to events.jsonl.
     Raises:
         Stopped: a signal or ``kdnet stop`` asked for the end; all is saved.
-        InputError: data, plan and run folder do not fit together, or another process works in the folder.
+        InputError: data, plan, part and run folder do not fit together, or another process works in the folder or the part.
         TrainingError: the training cannot go on; what was saved before is intact.
     """
-    run = RunFolder(run_path)
+    trainings = share(plan, part) if part else plan.trainings()
+    run = RunFolder(run_path, part)
     with ExitStack() as stack:
         processes = stack.enter_context(world(choose_device(device)))
         if processes.leads:
-            stack.enter_context(locked(run.path / "lock"))
+            stack.enter_context(at_work(run))
             run.clear_stop()
         processes.any_of(False)  # the lock is held before anyone reads the folder
         torch.use_deterministic_algorithms(plan.settings.deterministic, warn_only=True)
-        _Experiment(plan, Path(data), run, processes, listener).run()
+        _Experiment(plan, trainings, Path(data), run, processes, listener).run()
 
 
 class _Experiment:
-    def __init__(self, plan: Plan, data: Path, run: RunFolder, processes: World, listener):
+    def __init__(self, plan: Plan, trainings: list[Training], data: Path, run: RunFolder, processes: World, listener):
         self._plan, self._data, self._run, self._world, self._listener = plan, data, run, processes, listener
-        self._trainings = plan.trainings()
+        self._trainings = trainings
 
     def run(self) -> None:
         try:
@@ -85,7 +88,10 @@ class _Experiment:
         self._end("finished", "")
 
     def _carry_out(self, stop: Interruption) -> None:
-        cases, cached = self._prepare(stop)
+        with ExitStack() as turn:
+            # The first of several parts prepares the cases; the others find them, and check that they are the same.
+            self._led(lambda: turn.enter_context(in_turn(self._run, "cases", self._waiting(stop))))
+            cases, cached = self._prepare(stop)
         teacher_of: dict[str, Network] = {}
         for place, training in enumerate(self._trainings):
             if self._world.any_of(stop.reason_after_epoch is not None):
@@ -101,8 +107,22 @@ class _Experiment:
                 self._document()
 
     def _document(self) -> None:
-        write_html_report(self._run)
-        write_readme(self._run)
+        with in_turn(self._run, "report"):
+            write_html_report(self._run)
+            write_readme(self._run)
+    def _waiting(self, stop: Interruption) -> Callable[[], None]:
+        told = False
+
+        def waiting() -> None:
+            nonlocal told
+            if stop.reason:
+                raise Stopped(f"Stopped ({stop.reason}) while another part prepares the cases.")
+            if not told:
+                self._report(kind="waiting", message="waiting for the cases that another part prepares")
+                told = True
+
+        return waiting
+
 
     def _prepare(self, stop: Interruption) -> tuple[dict[str, TrainingCase], dict[str, CachedCase]]:
         """Cases and their cached arrays by name; writes data.json, folds.json and environment.json."""
@@ -131,8 +151,10 @@ class _Experiment:
         for name, reason in left_out.items():
             self._report(kind="warning", message=f"{name} is left out: {reason}")
         resumed = any((self._run.path / training.key).exists() for training in self._trainings)
-        epochs = [self._plan.epochs(training) for training in self._trainings]
-        self._report(kind="run", what="resume" if resumed else "begin", trainings=[training.key for training in self._trainings], epochs=epochs)
+        epochs = {training.key: self._plan.epochs(training) for training in self._trainings}
+        planned = {training.key: self._plan.epochs(training) for training in self._plan.trainings()}
+        whole = {"planned": planned} if self._run.part else {}
+        self._report(kind="run", what="resume" if resumed else "begin", trainings=list(epochs), epochs=list(epochs.values()), **whole)
         if self._world.leads:
             self._document()
         return cases, {case.name: case for case in cached}
@@ -205,7 +227,8 @@ class _Experiment:
         """Scores, model file, pictures and report of a training."""
         self._score(training, settings, system, tested, scores, trained_on, unseen, stop)
         draw_training(self._run, training)
-        write_report(self._run.path, self._trainings)
+        with in_turn(self._run, "report"):
+            write_report(self._run.path, self._plan.trainings())
         self._document()
 
     def _led(self, work: Callable):

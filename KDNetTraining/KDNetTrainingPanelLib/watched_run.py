@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from KDNetTrainingLib.run.status import RunState
+from KDNetTrainingLib.systems.registry import SYSTEMS
 from KDNetTrainingPanelLib.course import Course
 from KDNetTrainingPanelLib.run_log import RunLog
 
@@ -63,5 +64,6 @@ class WatchedRun(RunState):
     def teacherOf(self, key: str) -> str | None:
         """Key of the training whose network teaches ``key``; None for a teacher or where none was planned."""
         fold, label = key.split("/")
-        teacher = f"{fold}/teacher" + (f"-{label.partition('-')[2]}" if "-" in label else "")
-        return teacher if teacher in self.trainings and teacher != key and not label.startswith("baseline") else None
+        system = max((name for name in SYSTEMS if f"{label}-".startswith(f"{name}-")), key=len, default="")
+        teacher = f"{fold}/teacher{label.removeprefix(system)}"
+        return teacher if system and SYSTEMS[system].taught and teacher in self.trainings else None

@@ -42,6 +42,28 @@ def test_a_second_process_is_refused_and_told_who(tmp_path, other):
     assert str(holder(tmp_path / "lock")) == f"process {other.pid} on {socket.gethostname()}"
 
 
+def test_who_waits_gets_it_as_soon_as_it_is_free(tmp_path, other):
+    calls = []
+
+    def waiting():
+        if not calls:
+            other.kill()
+        calls.append(1)
+
+    with locked(tmp_path / "lock", waiting):
+        assert str(holder(tmp_path / "lock")) == f"process {os.getpid()} on {socket.gethostname()}"
+    assert calls
+
+
+def test_waiting_may_be_given_up(tmp_path, other):
+    def waiting():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), locked(tmp_path / "lock", waiting):
+        pass
+    assert str(holder(tmp_path / "lock")) == f"process {other.pid} on {socket.gethostname()}"
+
+
 def test_a_killed_process_holds_nothing(tmp_path, other):
     other.kill()
     other.wait()

@@ -12,8 +12,9 @@ def add_parser(subparsers) -> None:
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--data", type=Path, help="where the cases lie now, if they were moved")
     running.add_device(parser)
+    running.add_part(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Go on; returns 0."""
-    return running.resume(arguments.run, arguments.data, arguments.device)
+    return running.resume(arguments.run, arguments.data, arguments.device, arguments.part)

@@ -12,16 +12,27 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps ...")
 
 
-def start(plan, data: Path, run_path: Path, device: str) -> int:
-    """Begin ``plan`` in ``run_path``, or go on with it there; returns 0. Raises what ``record_plan`` raises."""
+def add_part(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--part``."""
+    parser.add_argument("--part", metavar="i/n", help="carry out only the i-th of n parts, such as 1/4; others may run at the same time")
+
+
+def start(plan, data: Path, run_path: Path, device: str, part: str | None = None) -> int:
+    """Begin ``plan`` (or its ``part``, such as 1/4) in ``run_path``, or go on with it there; returns 0. Raises what ``record_plan`` raises."""
+    from KDNetTrainingLib.run.part import Part
     from KDNetTrainingLib.run.recorded_plan import record_plan
+    from KDNetTrainingLib.shares import share
 
-    record_plan(plan, data, run_path)
-    return _carry_out(plan, data, run_path, device)
+    chosen = Part.parsed(part) if part else None
+    if chosen:
+        share(plan, chosen)  # refused before anything is written
+    if _speaks():
+        record_plan(plan, data, run_path, chosen)
+    return _carry_out(plan, data, run_path, device, chosen)
 
 
-def resume(run_path: Path, data: Path | None, device: str) -> int:
-    """Go on with the run in ``run_path`` with the cases under ``data`` (default: where they were); returns 0.
+def resume(run_path: Path, data: Path | None, device: str, part: str | None = None) -> int:
+    """Go on with the run in ``run_path``, or with its ``part``, with the cases under ``data`` (default: where they were); returns 0.
 
     Raises InputError where there is no run.
     """
@@ -29,14 +40,15 @@ def resume(run_path: Path, data: Path | None, device: str) -> int:
 
     if not (run_path / "run.json").exists():
         raise InputError(f"{run_path} holds no run; begin one with kdnet train or kdnet experiment.")
+    from KDNetTrainingLib.run.part import Part
     from KDNetTrainingLib.run.recorded_plan import recorded_plan
     from KDNetTrainingLib.run.run_folder import RunFolder
 
     plan, place = recorded_plan(RunFolder(run_path))
-    return _carry_out(plan, data or place, run_path, device)
+    return _carry_out(plan, data or place, run_path, device, Part.parsed(part) if part else None)
 
 
-def _carry_out(plan, data: Path, run_path: Path, device: str) -> int:
+def _carry_out(plan, data: Path, run_path: Path, device: str, part) -> int:
     from KDNetLib.allocator import keep_freed_memory
 
     keep_freed_memory()  # before torch allocates: page faults cost a third of the time otherwise
@@ -44,13 +56,19 @@ def _carry_out(plan, data: Path, run_path: Path, device: str) -> int:
     from KDNetTrainingLib.errors import Stopped
     from KDNetTrainingLib.experiment import run_plan
 
-    display = Display(run_path, sys.stderr)
+    display = Display(part.folder(run_path) if part else run_path, sys.stderr)
     try:
-        run_plan(plan, data, run_path, device, display)
+        run_plan(plan, data, run_path, device, display, part)
     except Stopped as stop:
-        raise Stopped(f"{stop} Go on with: kdnet resume {shlex.quote(str(run_path))}") from stop
+        again = f" --part {part}" if part else ""
+        raise Stopped(f"{stop} Go on with: kdnet resume {shlex.quote(str(run_path))}{again}") from stop
     finally:
         display.close()
-    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun started the first speaks for all
-        print(f"The run is finished; see {run_path / 'README.md'}.")
+    if _speaks():
+        print(f"{f'Part {part} of the run' if part else 'The run'} is finished; see {run_path / 'README.md'}.")
     return 0
+
+
+def _speaks() -> bool:
+    """Whether this is the first of the processes that torchrun started, which speaks for all, or the only one."""
+    return os.environ.get("RANK", "0") == "0"

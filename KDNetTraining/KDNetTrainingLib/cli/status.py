@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from KDNetTrainingLib.run.status import RunState
+from KDNetTrainingLib.run.status import PlaceState, RunState
 
 _POLL_SECONDS = 0.5
 #: How often --follow looks before it gives a run up that has not started: for a minute, in which torch is loaded.
@@ -70,7 +70,9 @@ def _described(state: RunState, folder: Path) -> str:
     lines = [f"{folder}: {_headline(state, folder)}"]
     if facts:
         lines.append(", ".join(facts))
-    if state.state == "running" and state.stage:
+    if state.parts:
+        lines += [f"Part {part}: {_part(place)}" for part, place in state.parts.items()]
+    elif state.state == "running" and state.stage:
         training = state.trainings.get(state.current)
         lines.append(f"Now: {state.stage}{numbers(training.train_now, training.validation) if training else ''}")
     if state.trainings:
@@ -82,10 +84,20 @@ def _described(state: RunState, folder: Path) -> str:
     return "\n".join(lines)
 
 
+def _part(place: PlaceState) -> str:
+    from KDNetTrainingLib.cli.run_line import duration
+
+    if place.state != "running":
+        return f"{place.state} {place.message}".rstrip()
+    left = "" if place.seconds_left is None else f", {duration(place.seconds_left)} left"
+    return f"running ({place.holder}), {place.stage or 'beginning'}{left}"
+
+
 def _headline(state: RunState, folder: Path) -> str:
-    resume = f"Go on with: kdnet resume {shlex.quote(str(folder))}"
+    resume = f"Go on with: kdnet resume {shlex.quote(str(folder))}" + (" (what is left, in one process) or with --part i/n" if state.parts else "")
     if state.state == "running":
-        return f"running ({state.holder})"
+        at_work = [part for part, place in state.parts.items() if place.state == "running"]
+        return f"running (part {', '.join(map(str, at_work))})" if at_work else f"running ({state.holder})"
     if state.state == "killed":
         return f"killed; the last checkpoint is intact. {resume}"
     if state.state == "failed":

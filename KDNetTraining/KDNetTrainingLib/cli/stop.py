@@ -23,8 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     RunFolder(arguments.run).request_stop(after_epoch=arguments.after_epoch)
     what = "epoch" if arguments.after_epoch else "step"
+    asked = ", ".join(f"part {part} ({place.holder})" for part, place in state.parts.items() if place.state == "running") or state.holder
     print(
-        f"Asked {state.holder} to stop: it finishes the {what} (or the scoring) it is in, saves, and ends.\n"
+        f"Asked {asked} to stop: it finishes the {what} (or the scoring) it is in, saves, and ends.\n"
         f"See it end with: kdnet status {shlex.quote(str(arguments.run))} --follow\n"
         f"Go on later with: kdnet resume {shlex.quote(str(arguments.run))}"
     )

@@ -46,12 +46,17 @@ def _is_epochs(value) -> bool:
     return isinstance(value, list) and all(_is_count(epochs) and epochs for epochs in value)
 
 
+def _is_planned(value) -> bool:
+    return isinstance(value, dict) and _is_epochs(list(value.values()))
+
+
 #: What every event has, and by its kind what readers find in it besides; further fields, and kinds, may be added.
 _EVERY = {"time": _is_number, "kind": _is_text}
 _PLAN = {"trainings": _is_keys, "epochs": _is_epochs}
 _FIELDS = {
     "run": {"what": lambda value: value in (*_BEGINS, *ENDS)},
     "prepare": {"done": _is_count, "total": _is_count},
+    "waiting": {"message": _is_text},
     "warning": {"message": _is_text},
     "error": {"message": _is_text},
     "training": {"training": _is_text, "epochs": _is_count, "from_epoch": _is_count, "cases": _is_count, "validation": _is_count},
@@ -67,7 +72,10 @@ _FIELDS = {
     "exported": {"training": _is_text, "path": _is_text},
 }
 #: What an event need not have, but then as it must be.
-_OPTIONAL = {"training": _is_text, "message": _is_text, "left_run": _is_number, "memory_gb": _is_number_or_none}
+_OPTIONAL = {
+    "training": _is_text, "message": _is_text, "left_run": _is_number, "memory_gb": _is_number_or_none,
+    "planned": _is_planned,  # of a part: the epochs of every training of the run, by its key
+}
 
 
 def append_event(path: Path, event: dict) -> None:

@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,18 +56,19 @@ class Holder:
 
 
 @contextmanager
-def locked(path: Path):
+def locked(path: Path, waiting: Callable[[], None] | None = None):
     """Hold the lock ``path`` (a file that is made and stays) while in the block.
 
-    Raises InputError, naming process and host, where another process or another block of this one holds it. On a file
-    system without locks it warns and goes on.
+    Where another process or another block of this one holds it: raises InputError, naming process and host; or, where
+    ``waiting`` is given, waits for it and calls ``waiting`` again and again, which may raise. On a file system without
+    locks it warns and goes on.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}); choose another run folder.") from error
     try:
-        real = _take(descriptor, path)
+        real = _take(descriptor, path, waiting)
         try:
             with suppress(OSError):  # on a full disk nobody is named, and the training will say that the disk is full
                 os.truncate(descriptor, 0)
@@ -99,8 +101,9 @@ def holder(path: Path) -> Holder | None:
         os.close(descriptor)
 
 
-def _take(descriptor: int, path: Path) -> bool:
-    for left in reversed(range(_TRIES)):
+def _take(descriptor: int, path: Path, waiting: Callable[[], None] | None) -> bool:
+    left = _TRIES
+    while True:
         try:
             _acquire(descriptor, shared=False)
             return True
@@ -109,7 +112,10 @@ def _take(descriptor: int, path: Path) -> bool:
                 sentence = f"{path.parent} cannot be locked ({error.strerror}); see to it yourself that only one process works there."
                 warnings.warn(sentence, stacklevel=4)
                 return False
-            if not left:
+            left -= 1
+            if waiting:
+                waiting()
+            elif not left:
                 raise InputError(
                     f"Another training ({_named(path) or 'its process is unknown'}) works in {path.parent}; "
                     "wait for its end, stop it with kdnet stop, or choose another run folder."

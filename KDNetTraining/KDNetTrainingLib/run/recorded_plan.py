@@ -7,24 +7,26 @@ from pathlib import Path
 
 from KDNetLib.errors import InputError
 from KDNetTrainingLib.plan import Plan, plan_from
-from KDNetTrainingLib.run.lock import locked
+from KDNetTrainingLib.run.at_work import at_work, in_turn, others_at_work
+from KDNetTrainingLib.run.part import Part
 from KDNetTrainingLib.run.run_folder import RunFolder
 
 
-def record_plan(plan: Plan, data: Path, run_path: Path) -> None:
+def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None) -> None:
     """Write into ``run_path`` what the run is and that its cases are those under ``data``.
 
     What never got as far as its data is replaced; otherwise the plan must be the one that the run began with, or have
-    more epochs. Raises InputError where the folder holds another run, is at work, or cannot be written.
+    more epochs. Raises InputError where the folder holds another run, is at work, or cannot be written; other parts than
+    ``part`` may be at work.
     """
-    run = RunFolder(run_path)
+    run = RunFolder(run_path, part)
     facts = plan.as_dict()
     settings, command = facts.pop("settings"), facts.pop("command")
     # A teacher that learnt more would have taught the student's first epochs differently, so only the student's grow.
     may_grow = ("epochs",) if plan.settings.epochs_teacher else ()
     try:
-        with locked(run.path / "lock"):
-            if run.read("data") is None:
+        with in_turn(run, "plan"), at_work(run):
+            if run.read("data") is None and not others_at_work(run):
                 run.write("run", facts)
                 run.write("settings", settings)
                 record_origin(run, data, command)

@@ -1,5 +1,6 @@
 """The folder of one run: its JSON files (written atomically), its events, its trainings' folders, the request to stop."""
 
+import heapq
 import json
 import time
 from collections.abc import Iterator
@@ -8,18 +9,24 @@ from pathlib import Path
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import InputError
 from KDNetTrainingLib.run.event_log import EventLog, append_event
+from KDNetTrainingLib.run.part import Part, folders_of_parts
 
 
 _STOP, _AFTER_STEP, _AFTER_EPOCH = "stop", "step", "epoch"
 
 
 class RunFolder:
-    """Files of one run. ``path`` is created where missing; raises InputError where that is not possible."""
+    """Files of one run. ``path`` is created where missing; raises InputError where that is not possible.
 
-    def __init__(self, path):
-        self.path = Path(path)
+    With ``part`` a process writes the events and the lock of that part, and listens to its request to stop; ``own`` is
+    the folder that these are in. All else is the run's.
+    """
+
+    def __init__(self, path, part: Part | None = None):
+        self.path, self.part = Path(path), part
+        self.own = part.folder(self.path) if part else self.path
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.own.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"The run folder {self.path} cannot be made ({error.strerror}); choose another one.") from error
 
@@ -60,11 +67,12 @@ class RunFolder:
 
     def event(self, **what) -> None:
         """Append ``what`` to events.jsonl as one JSON line, with the time (seconds since 1970)."""
-        append_event(self.path / "events.jsonl", {"time": round(time.time(), 3), **what})
+        append_event(self.own / "events.jsonl", {"time": round(time.time(), 3), **what})
 
     def events(self) -> Iterator[dict]:
-        """Every event so far, in order; torn lines are passed over."""
-        return EventLog(self.path / "events.jsonl").new()
+        """Every event of the run and of its parts so far, in order; torn lines are passed over."""
+        logs = [EventLog(folder / "events.jsonl").new() for folder in (self.path, *folders_of_parts(self.path).values())]
+        return heapq.merge(*logs, key=lambda event: event["time"])
 
     def folder(self, training: str) -> Path:
         """The folder of ``training`` (such as ``fold-1/teacher``), created where missing."""
@@ -83,22 +91,23 @@ class RunFolder:
         return self._stop_request() == _AFTER_EPOCH
 
     def request_stop(self, after_epoch: bool = False) -> None:
-        """Ask the training that works in this folder to save and end after its step or its epoch; the last request counts.
+        """Ask the training that works in this folder (or all its parts) to save and end after its step or its epoch; the last request counts.
 
         Raises InputError where the folder cannot be written to.
         """
         try:
-            with replacing(self.path / _STOP) as partial:
-                partial.write_text(_AFTER_EPOCH if after_epoch else _AFTER_STEP, encoding="ascii")
+            for folder in [self.own] if self.part else [self.path, *folders_of_parts(self.path).values()]:
+                with replacing(folder / _STOP) as partial:
+                    partial.write_text(_AFTER_EPOCH if after_epoch else _AFTER_STEP, encoding="ascii")
         except OSError as error:
             raise InputError(f"{self.path} cannot be written to ({error.strerror}); stop the training where it was started.") from error
 
     def clear_stop(self) -> None:
         """Take the request to stop back."""
-        (self.path / _STOP).unlink(missing_ok=True)
+        (self.own / _STOP).unlink(missing_ok=True)
 
     def _stop_request(self) -> str | None:
         try:
-            return (self.path / _STOP).read_text(encoding="ascii", errors="replace")
+            return (self.own / _STOP).read_text(encoding="ascii", errors="replace")
         except OSError:
             return None
