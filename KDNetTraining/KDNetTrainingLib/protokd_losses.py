@@ -44,7 +44,7 @@ def pixel_distillation(teacher_logits: torch.Tensor, logits: torch.Tensor, tempe
     """
     q = functional.log_softmax(teacher_logits.detach().float() / temperature, dim=1)
     p = functional.log_softmax(logits.float() / temperature, dim=1)
-    return functional.kl_div(p, q, reduction="mean", log_target=True)
+    return functional.kl_div(p, q, reduction="none", log_target=True).mean()
 
 
 def prototype_loss(reference: torch.Tensor, teacher_features: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
