@@ -80,14 +80,14 @@ def estimate(plan: Plan, cases: int, device: str) -> Estimate:
 
 
 class _Cost:
-    """What ``training`` costs: seconds of a step and of the validation of one case, and its network's number of weights."""
+    """What ``training`` costs: seconds of a step and of the validation of one case, and its number of weights."""
 
     def __init__(self, training: Training, plan: Plan, case: CachedCase, world: World):
         settings = plan.settings_of(training)
         taught = SYSTEMS[training.system].taught
         teacher = SYSTEMS["teacher"].make(settings, None).network.to(world.device) if taught else None
         system = SYSTEMS[training.system].make(settings, teacher)
-        self.weights = sum(weights.numel() for weights in system.network.parameters())
+        self.weights = sum(weights.numel() for weights in system.parameters())
         clock = _Clock()
         with tempfile.TemporaryDirectory() as folder:
             cases, checkpoints = [case] * settings.batch_size * (_STEPS + 2), Checkpoints(Path(folder), lambda message: None)

@@ -1,5 +1,6 @@
 """The scores on disk: one table per training, and all of a run together. Imports no torch, so that reading them is fast."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from KDNetTrainingLib.plan import Training
 SPACES = ("native", "crop")
 #: Column's ending -> key of ``KDNetLib.measures.compare``.
 MEASURES = {"dice": "dice", "hd95": "hd95", "volume_ml": "volume_prediction_ml", "reference_ml": "volume_reference_ml"}
-_TEXTS, _COUNTS = ("system", "case", "space"), ("fold", "seed")
+_TEXTS, _COUNTS = ("system", "case", "space", "modalities"), ("fold", "seed")
 _NUMBERS = tuple(f"{region}_{ending}" for region in REGIONS for ending in MEASURES)
 _COLUMNS = ("system", "fold", "seed", "case", "space", *_NUMBERS)
 #: Without seeds, as they used to be: those of seed 0.
 _FORMER_COLUMNS = tuple(column for column in _COLUMNS if column != "seed")
+_SUBSET_COLUMNS = ("modalities", *_COLUMNS)
 
 
 def write_scores(path: Path, rows: list[dict]) -> None:
@@ -24,15 +26,33 @@ def write_scores(path: Path, rows: list[dict]) -> None:
 
     Numbers have six significant digits. Raises InputError where the file cannot be written.
     """
-    write_rows(path, _COLUMNS, [{key: f"{row[key]:.6g}" if key in _NUMBERS else str(row[key]) for key in _COLUMNS} for row in rows])
+    _write(path, _COLUMNS, rows)
+
+
+def write_subset_scores(path: Path, rows: list[dict]) -> None:
+    """As :func:`write_scores`, each row also with the ``modalities`` that the network saw, joined by ``+``."""
+    _write(path, _SUBSET_COLUMNS, rows)
 
 
 def read_scores(path: Path) -> list[dict]:
     """The rows that :func:`write_scores` wrote; none where there is no file. Raises InputError where it is another table."""
+    return _read(path, _COLUMNS, _rows)
+
+
+def read_subset_scores(path: Path) -> list[dict]:
+    """The rows that :func:`write_subset_scores` wrote; none where there is no file. Raises InputError where it is another table."""
+    return _read(path, _SUBSET_COLUMNS, lambda path: read_rows(path, _SUBSET_COLUMNS))
+
+
+def _write(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
+    write_rows(path, columns, [{key: f"{row[key]:.6g}" if key in _NUMBERS else str(row[key]) for key in columns} for row in rows])
+
+
+def _read(path: Path, columns: tuple[str, ...], read: Callable[[Path], list[dict[str, str]]]) -> list[dict]:
     try:
         return [
-            {key: row[key] if key in _TEXTS else int(row[key]) if key in _COUNTS else float(row[key]) for key in _COLUMNS}
-            for row in _rows(path)
+            {key: row[key] if key in _TEXTS else int(row[key]) if key in _COUNTS else float(row[key]) for key in columns}
+            for row in read(path)
         ]
     except ValueError as error:
         raise InputError(f"{path} holds something else than scores ({error}); delete it and resume the run to have it made anew.") from error
@@ -50,6 +70,11 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def scores_path(run_path: Path, training: Training) -> Path:
     """Where the scores of ``training`` are; the file is there as soon as the training is finished and scored."""
     return Path(run_path) / training.key / "scores.csv"
+
+
+def subsets_path(run_path: Path, training: Training) -> Path:
+    """Where the scores on every subset of the modalities are, of a training that works with any; written before ``scores_path``."""
+    return Path(run_path) / training.key / "subsets.csv"
 
 
 def collect(run_path: Path, trainings: list[Training]) -> list[dict]:

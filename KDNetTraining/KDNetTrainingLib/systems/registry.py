@@ -6,7 +6,7 @@ from importlib import import_module
 from KDNetTrainingLib.settings import Settings
 
 _PAPER = "Hu et al., Knowledge distillation from multi-modal to mono-modal segmentation networks, MICCAI 2020"
-#: What ``inputs`` says in the usual settings: T1ce stands for ``student_modality``, the four for ``teacher_modalities``.
+#: Inputs in the usual settings: T1ce stands for ``student_modality``, the four for ``teacher_modalities``.
 _ONE, _ALL, _ANY = "T1ce", "T1, T1ce, T2, FLAIR", "T1ce, or any subset"
 _DORENT = "Dorent et al., Hetero-modal variational encoder-decoder for joint modality completion and segmentation, MICCAI 2019"
 _HAVAEI = "Havaei et al., HeMIS: Hetero-modal image segmentation, MICCAI 2016"
@@ -52,7 +52,7 @@ SYSTEMS = {
     "gt+kd": _papers_own("GT+KD", "KD-Net, GT+KD", _ALL, _ONE, "kdnet.gt_kd", taught=True),
     "gt+kl+kd": _papers_own("GT+KL+KD", "KD-Net, GT+KL+KD", _ALL, _ONE, "kdnet.gt_kl_kd", taught=True),
     "hemis": Entry("HeMIS", "HeMIS, moments of the modalities at hand fused once", _ALL, _ANY, _HAVAEI, "hemis.hemis"),
-    "u-hemis": Entry("U-HeMIS", "U-HeMIS, moments of the modalities at hand fused at every level", _ALL, _ANY, _DORENT, "hemis.u_hemis"),
+    "u-hemis": Entry("U-HeMIS", "U-HeMIS, moments of the modalities at hand fused at every level", _ALL, _ANY, _DORENT, "u_hemis.u_hemis"),
     "u-hved": Entry("U-HVED", "U-HVED, Gaussians of the modalities at hand fused at every level", _ALL, _ANY, _DORENT, "hved.u_hved"),
     "gated-fusion": Entry("Gated fusion", "gated fusion of the modalities at hand", _ALL, _ANY, _CHEN, "gated_fusion.gated_fusion"),
     "synthesis": Entry("Synthesis", "FLAIR made from T1ce, then both segmented", "T1ce, FLAIR", _ONE, _PAPER, "synthesis.synthesis", takes_skips=True),
