@@ -84,6 +84,8 @@ class Plan:
             raise InputError(f"seeds must be different whole numbers from {low} to {high}, not {', '.join(map(str, self.seeds))}.")
         if self.test and self.settings.folds:
             raise InputError("Cross-validation tests every case once; give either folds or test cases, not both.")
+        if self.settings.teacher_model and any(training.system == "teacher" for training in self.trainings()):
+            raise InputError("A teacher is either trained or given as teacher_model, not both.")
         if not is_plan_name(self.name):
             raise InputError(
                 f"The name {self.name[:80]!r} cannot be a model file's everywhere; take up to 40 letters, digits, dots, hyphens and underscores, "
@@ -105,13 +107,13 @@ class Plan:
                 raise InputError(f"{name} must be a text, not {getattr(self, name)!r}.")
 
     def trainings(self) -> list[Training]:
-        """Every training, fold by fold; a teacher goes before those it teaches, also where it was not asked for."""
+        """Every training, fold by fold; a teacher goes before those it teaches, also where it was not asked for (or is given)."""
         found = {}  # for its order
         for fold in range(1, self.settings.folds + 1) if self.settings.folds else [0]:
             for seed in self.seeds if len(self.seeds) > 1 else (None,):
                 for label in self.systems:
                     training = _training(label, self.settings, fold, seed)
-                    if SYSTEMS[training.system].taught:
+                    if SYSTEMS[training.system].taught and not self.settings.teacher_model:
                         found[training.teacher] = None
                     found[training] = None
         return list(found)
@@ -135,9 +137,10 @@ class Plan:
         return training in [_training(label, self.settings, training.fold, training.seed) for label in self.exported]
 
     def model_name(self, training: Training) -> str:
-        """The plan's name, with system, fold and seed where there are several."""
+        """The plan's name, with system, fold and seed where there are several students; a teacher's always says so."""
         parts = [self.name]
-        if len(self.exported) > 1:
+        students = [label for label in self.exported if _training(label, self.settings, 0, None).system != "teacher"]
+        if training.system == "teacher" or len(students) > 1:
             parts.append(training.label.replace("+", "-"))
         if training.fold:
             parts.append(f"fold-{training.fold}")

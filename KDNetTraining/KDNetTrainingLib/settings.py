@@ -49,6 +49,7 @@ class Settings:
     distillation_mask: str = _choice("none", "voxels that the teacher teaches: none (all, as the paper), foreground, or reliable (where it is right and surer)", "none", "foreground", "reliable")
     student_modality: str = _choice("t1ce", "the one modality of student and baseline", *MODALITIES)
     teacher_modalities: tuple = _other(MODALITIES, "the modalities of the teacher")
+    teacher_model: str = _other("", "model file of a teacher that is trained already; empty: the run trains one")
     student_from_teacher: bool = _other(False, "start the student from the teacher's weights instead of from random ones")
     width: int = _number(16, "channels of the network's first level", 1, 64)
     skips: int = _number(4, "skip connections, counted from the deepest level", 0, 4)
@@ -70,6 +71,8 @@ class Settings:
             raise InputError(f"teacher_modalities must be different ones of {', '.join(MODALITIES)}, not {self.teacher_modalities}.")
         if self.folds == 1:
             raise InputError("folds must be 0 (one training on all cases) or at least 2, not 1.")
+        if self.teacher_model and self.folds:
+            raise InputError("A teacher that is given may have seen the cases that a fold tests; leave teacher_model empty or folds at 0.")
         if self.student_from_teacher and self.student_modality not in self.teacher_modalities:
             raise InputError(f"student_from_teacher needs a teacher that sees {self.student_modality} too.")
         if self.schedule == "plateau" and not self.inner_validation:

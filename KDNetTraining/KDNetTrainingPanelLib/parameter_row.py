@@ -2,6 +2,7 @@
 
 from dataclasses import Field
 
+import ctk
 import qt
 from slicer.i18n import tr as _
 
@@ -50,6 +51,8 @@ class ParameterRow:
             return self.control.currentText
         if self.name == "teacher_modalities":
             return [modality for modality, box in self._boxes.items() if box.checked]
+        if self.name == "teacher_model":
+            return self.control.currentPath.strip()
         if isinstance(self._default, tuple):
             return [_number(int, word) for word in self.control.text.replace("×", " ").replace(",", " ").split()]
         return _number(type(self._default), self.control.text)
@@ -63,6 +66,11 @@ class ParameterRow:
         elif self.name == "teacher_modalities":
             for modality, box in self._boxes.items():
                 box.checked = modality in value
+        elif self.name == "teacher_model":
+            if self.read() != value:
+                wasBlocked = self.control.blockSignals(True)
+                self.control.setCurrentPath(value)
+                self.control.blockSignals(wasBlocked)
         elif self.read() != (list(value) if isinstance(self._default, tuple) else value):
             # What is being typed, such as "0." on the way to "0.5", must not change under the user's hands.
             self.control.text = _text(value)
@@ -94,6 +102,12 @@ class ParameterRow:
                 self._boxes[modality] = box = qt.QCheckBox(modality)
                 control.layout().addWidget(box)
                 box.connect("clicked(bool)", self._edited)
+        elif self.name == "teacher_model":
+            control = ctk.ctkPathLineEdit()
+            control.filters = ctk.ctkPathLineEdit.Files
+            control.nameFilters = [_("KDNet models (*.safetensors)")]
+            control.focusPolicy = qt.Qt.StrongFocus
+            control.connect("currentPathChanged(QString)", self._edited)
         else:
             # A line and not a spin box: learning rates need 1e-4, and the wheel that scrolls the panel changes nothing.
             control = qt.QLineEdit()
@@ -111,7 +125,7 @@ class ParameterRow:
         return ""
 
     def _toolTip(self):
-        sentences = [f"{self._facts['meaning']}.", _("Default: {value}.").format(value=_text(self._default))]
+        sentences = [f"{self._facts['meaning']}.", _("Default: {value}.").format(value=_text(self._default) or _("none"))]
         if self._permitted():
             sentences.append(_("Permitted: {range}.").format(range=self._permitted()))
         return "\n".join([f"{self.name}: {sentences[0]}", *sentences[1:]])
@@ -126,6 +140,7 @@ def _title(name):
         "distillation_mask": _("Taught voxels"),
         "student_from_teacher": _("Start from teacher"),
         "teacher_modalities": _("Teacher sees"),
+        "teacher_model": _("Given teacher"),
         "student_modality": _("Student sees"),
         "inner_validation": _("Validation share"),
         "spacing": _("Spacing (mm)"),

@@ -49,15 +49,16 @@ def makePlan(presetName: str, changed: dict, objective: str, modelName: str) -> 
     problem = modelNameProblem(modelName)
     if problem:
         raise InputError(problem)
-    systems = OBJECTIVES[objective]
+    settings = settings_from(changed, preset(presetName))
+    systems = [system for system in OBJECTIVES[objective] if not (system == "teacher" and settings.teacher_model)]
     given = {"preset": presetName, "objective": objective, "modelName": modelName, **changed}
     words = ", ".join(f"{name}={value!r}" for name, value in given.items())
     return Plan(
         systems,
-        settings_from(changed, preset(presetName)),
+        settings,
         f"KDNetTrainingLogic().train(DATA, RUN, {words})",
         name=modelName,
-        exported=[system for system in systems if system != "teacher"],
+        exported=systems,
     )
 
 

@@ -6,8 +6,9 @@ from dataclasses import fields
 import qt
 from slicer.i18n import tr as _
 
-from KDNetLib.errors import InputError
+from KDNetLib.errors import KDNetError
 from KDNetSegmentationLib.styles import ERROR_STYLE
+from KDNetTrainingLib.given_teacher import check_teacher
 from KDNetTrainingLib.settings import Settings, preset, preset_names, settings_from
 from KDNetTrainingPanelLib.parameter_row import ParameterRow
 from KDNetTrainingPanelLib.plan_choice import OBJECTIVES, objectiveTitle, presetAbout
@@ -81,8 +82,8 @@ class SettingsPanel:
         for each, wanted in pending.items():  # an edit may put right what was wrong elsewhere
             candidate = {**self._changed, each: wanted}
             try:
-                self._changed = settings_from(candidate, base).differences_from(base)
-            except InputError as error:
+                self._changed = _checked(candidate, base).differences_from(base)
+            except KDNetError as error:
                 self._problems[each] = str(error)
                 self.rows[each].showProblem(str(error))
             else:
@@ -121,11 +122,19 @@ def _usable(text, base):
     changed = {}
     for name, value in stored.items() if isinstance(stored, dict) else ():
         try:
-            settings_from({**changed, name: value}, base)
-        except (InputError, TypeError):
+            _checked({**changed, name: value}, base)
+        except (KDNetError, TypeError):
             continue
         changed[name] = value
     return changed
+
+
+def _checked(values, base):
+    """The settings, their teacher's file looked at. Raises :class:`KDNetError`."""
+    settings = settings_from(values, base)
+    if settings.teacher_model:
+        check_teacher(settings)
+    return settings
 
 
 def _shown(value):

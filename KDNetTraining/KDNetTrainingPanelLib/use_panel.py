@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import KDNetError
+from KDNetLib.manifest import read_manifest
 from KDNetSegmentationLib.controls import disableControls
 from KDNetSegmentationLib.logic import KDNetSegmentationLogic
 from KDNetSegmentationLib.model_import import importModel
@@ -68,6 +69,13 @@ class UsePanel:
         comboBox.currentIndex = files.index(chosen) if chosen in files else len(files) - 1
 
     def _use(self):
+        modalities = read_manifest(self._chosen()).modalities
+        if len(modalities) > 1:
+            raise KDNetError(
+                _("This is a teacher, which needs {modalities}; choose a student. A teacher can be given to another training.").format(
+                    modalities=", ".join(modalities)
+                )
+            )
         name = importModel(self._chosen())
         if not hasattr(slicer.modules, "kdnetsegmentation"):
             return _("The model {name} is added; the module KDNet Segmentation is switched off in Slicer's settings.").format(name=name)

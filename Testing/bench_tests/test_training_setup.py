@@ -26,6 +26,19 @@ from KDNetTrainingPanelLib.run_process import holdsRun
 CONTROLS = tuple(disabledReasons(PanelState()))
 
 
+@pytest.fixture
+def teacherFile(tmp_path):
+    """A model file of a teacher that is as the paper's, but for its width of 2."""
+    from KDNetLib.model_file import save_model
+    from KDNetLib.networks.encoder_decoder import EncoderDecoder
+
+    save_model(tmp_path / "other.safetensors", EncoderDecoder(channels=4, width=2), {
+        "name": "other", "title": "Teacher", "modalities": ["t1", "t1ce", "t2", "flair"], "preprocessing": {"preset": "paper", "spacing": 2.0},
+        "classes": ["background", "NCR", "ED", "ET"], "training": {}, "measured": [], "licence": "not stated", "citation": "none",
+    })
+    return tmp_path / "other.safetensors"
+
+
 def check(panel, folder):
     """Choose a data folder and wait until it has been read."""
     panel._parameterNode.dataFolder = str(folder)
@@ -173,6 +186,22 @@ def test_forbidden_value_is_a_sentence_below_its_control(panel, name, text, word
     assert row.read() == preset("paper").as_dict()[name]
 
 
+def test_a_teacher_of_another_architecture_is_a_sentence_at_its_control(panel, teacherFile):
+    rows = panel._settings.rows
+    rows["teacher_model"].control.setCurrentPath(str(teacherFile))
+    assert "cannot teach this student: it has width 2 where this training has 16" in rows["teacher_model"]._error.text
+    assert panel._settings.problem and panel._parameterNode.changedSettings == ""
+    enter(rows["width"].control, "2")  # which puts it right
+    assert panel._settings.problem == "" and rows["teacher_model"]._error.isHidden()
+    assert json.loads(panel._parameterNode.changedSettings) == {"width": 2, "teacher_model": str(teacherFile)}
+    plan = makePlan("paper", panel._settings.changed, "gt+kl+kd", "mine")
+    assert [training.key for training in plan.trainings()] == ["all/gt+kl+kd"] and plan.exported == ("gt+kl+kd",)
+    rows["teacher_model"].control.setCurrentPath(str(teacherFile.parent / "nothing.safetensors"))
+    assert "cannot be read" in rows["teacher_model"]._error.text
+    click(panel.ui.resetButton)
+    assert panel._settings.problem == "" and rows["teacher_model"].read() == ""
+
+
 def test_an_edit_puts_right_what_was_wrong_elsewhere(panel):
     enter(panel._settings.rows["inner_validation"].control, "0")
     assert panel._settings.problem
@@ -266,7 +295,7 @@ def test_plans_of_all_objectives():
         "all": ["all/baseline", "all/teacher", "all/gt+kl", "all/gt+kd", "all/gt+kl+kd"],
     }
     plan = makePlan("paper", {"epochs": 3}, "all", "ours")
-    assert "teacher" not in plan.exported and plan.settings.epochs == 3 and "epochs=3" in plan.command
+    assert plan.exported == OBJECTIVES["all"] and plan.settings.epochs == 3 and "epochs=3" in plan.command
     with pytest.raises(InputError, match="no objective"):
         makePlan("paper", {}, "everything", "ours")
 

@@ -41,10 +41,10 @@ def test_every_disabled_control_says_why(panels, trained):
 
     panels.show(None)
     assert set(reasons()) == set(disabledReasons(None, False)) and "There is no run" in reasons()["compareButton"]
-    (trained.folder / "models/tiny-student.safetensors").rename(trained.folder / "away")
+    (trained.folder / "models").rename(trained.folder / "away")
     panels.show(trained)
     assert "no model file yet" in reasons()["useButton"] and "compareButton" not in reasons()
-    (trained.folder / "away").rename(trained.folder / "models/tiny-student.safetensors")
+    (trained.folder / "away").rename(trained.folder / "models")
     (trained.folder / "report.html").write_text("x")
     panels.show(trained)
     assert not reasons() and "module KDNet Segmentation" in panels.use.ui.useButton.toolTip
@@ -65,6 +65,15 @@ def test_the_new_student_becomes_the_model_and_segments(panels, trained, segment
     assert "tiny-student" in widget.ui.captionLabel.text
     click(panels.use.ui.useButton)  # the very same model again needs no question
     assert "tiny-student" in panels.use.ui.useStatusLabel.text
+
+
+def test_a_teacher_is_no_model_for_one_scan(panels, trained):
+    panels.show(trained)
+    comboBox = panels.use.ui.modelFileComboBox
+    comboBox.currentIndex = comboBox.findText("tiny-student-teacher.safetensors")
+    click(panels.use.ui.useButton)
+    assert "needs t1, t1ce, t2, flair; choose a student" in panels.use.ui.useStatusLabel.text
+    assert not [model for model in model_store.list_models() if not model.bundled]
 
 
 def test_another_model_of_that_name_is_replaced_only_on_request(panels, trained, segmentation, slicer_bench, tmp_path):

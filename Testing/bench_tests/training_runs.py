@@ -54,7 +54,7 @@ def trainedFolder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     for index in range(5):
         write_case(folder / "data", f"BraTS2021_{index:05}", seed=index)
-    plan = Plan(("teacher", "gt+kl+kd"), _SETTINGS, "kdnet train", test=("BraTS2021_00004",), exported=("gt+kl+kd",), name="tiny-student")
+    plan = Plan(("teacher", "gt+kl+kd"), _SETTINGS, "kdnet train", test=("BraTS2021_00004",), exported=("teacher", "gt+kl+kd"), name="tiny-student")
     start(plan, folder / "data", folder / "run", "cpu")
     return folder / "run"
 

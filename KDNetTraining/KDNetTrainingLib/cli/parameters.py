@@ -40,4 +40,6 @@ def _kind(parameter: Field) -> dict:
         return {"action": argparse.BooleanOptionalAction, "help": meaning}
     if isinstance(default, tuple):
         return {"nargs": "+", "type": type(default[0]), "help": meaning}
+    if "low" not in facts:
+        return {"help": meaning}
     return {"type": type(default), "help": f"{meaning} ({facts['low']:g} to {facts['high']:g})"}

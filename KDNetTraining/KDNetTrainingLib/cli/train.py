@@ -13,7 +13,7 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train teacher and student on a BraTS folder and export a model file",
-        description="Train KD-Net's teacher, then its student, and write the student's model file. The same command (or kdnet resume) "
+        description="Train KD-Net's teacher, then its student, and write the model files of both. The same command (or kdnet resume) "
         "goes on where a stopped run ended. With more --epochs it prolongs a finished one, if --epochs-teacher stays as it was given.",
     )
     parser.add_argument("data", type=Path, help="folder that holds the BraTS cases")
@@ -33,9 +33,11 @@ def run(arguments: argparse.Namespace) -> int:
     from KDNetTrainingLib.settings import preset, settings_from
 
     given = given_parameters(arguments)
+    settings = settings_from(given, preset(arguments.preset))
+    systems = ("gt+kl+kd",) if settings.teacher_model else ("teacher", "gt+kl+kd")
     plan = Plan(
-        ("teacher", "gt+kl+kd"), settings_from(given, preset(arguments.preset)), _command(arguments, given), test=arguments.test,
-        name=arguments.name, exported=("gt+kl+kd",), data_text=arguments.data_text, licence=arguments.licence,
+        systems, settings, _command(arguments, given), test=arguments.test,
+        name=arguments.name, exported=systems, data_text=arguments.data_text, licence=arguments.licence,
     )
     return running.start(plan, arguments.data, arguments.run, arguments.device)
 
