@@ -9,6 +9,7 @@ import torch
 
 from KDNetLib.device import choose_device
 from KDNetLib.errors import InputError, KDNetError
+from KDNetLib.model_file import load_model
 from KDNetLib.networks.base import Network
 from KDNetLib.preprocessing import Preprocessing
 from KDNetTrainingLib.data.cache import CachedCase, build_cache
@@ -16,23 +17,25 @@ from KDNetTrainingLib.data.cases import TrainingCase, find_training_cases
 from KDNetTrainingLib.data.folds import inner_split, make_folds
 from KDNetTrainingLib.errors import Stopped, TrainingError
 from KDNetTrainingLib.evaluation.report import write_report
-from KDNetTrainingLib.evaluation.results import read_scores, scores_path, write_scores
+from KDNetTrainingLib.evaluation.results import read_scores, scores_path, subsets_path, write_scores, write_subset_scores
 from KDNetTrainingLib.evaluation.scoring import mean_dice, score_cases
 from KDNetTrainingLib.export import export_model
+from KDNetTrainingLib.given_teacher import COPY
 from KDNetTrainingLib.modalities import MODALITIES
 from KDNetTrainingLib.plan import Plan, Training
+from KDNetTrainingLib.run.at_work import at_work, in_turn
 from KDNetTrainingLib.run.environment import environment
 from KDNetTrainingLib.run.part import Part
-from KDNetTrainingLib.run.at_work import at_work, in_turn
 from KDNetTrainingLib.run.pictures import draw_training
 from KDNetTrainingLib.run.preview_folder import write_preview
 from KDNetTrainingLib.run.readme import write_readme
 from KDNetTrainingLib.run.report_html import write_html_report
 from KDNetTrainingLib.run.recorded_plan import record_origin
 from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.shares import share
+from KDNetTrainingLib.systems.any_subset import AnySubsetSystem
 from KDNetTrainingLib.systems.base import System
 from KDNetTrainingLib.systems.registry import SYSTEMS
-from KDNetTrainingLib.shares import share
 from KDNetTrainingLib.training.checkpoints import Checkpoints
 from KDNetTrainingLib.training.distributed import World, world
 from KDNetTrainingLib.training.interruption import Interruption, interruption
@@ -106,10 +109,6 @@ class _Experiment:
             if self._world.leads:
                 self._document()
 
-    def _document(self) -> None:
-        with in_turn(self._run, "report"):
-            write_html_report(self._run)
-            write_readme(self._run)
     def _waiting(self, stop: Interruption) -> Callable[[], None]:
         told = False
 
@@ -123,6 +122,10 @@ class _Experiment:
 
         return waiting
 
+    def _document(self) -> None:
+        with in_turn(self._run, "report"):
+            write_html_report(self._run)
+            write_readme(self._run)
 
     def _prepare(self, stop: Interruption) -> tuple[dict[str, TrainingCase], dict[str, CachedCase]]:
         """Cases and their cached arrays by name; writes data.json, folds.json and environment.json."""
@@ -209,7 +212,8 @@ class _Experiment:
         if trainer.epochs_done < epochs or not scores.exists() or training.system == "teacher":
             self._steps = trainer.steps_per_epoch
             if self._world.leads and trainer.epochs_done < epochs:
-                scores.unlink(missing_ok=True)  # of a run that is prolonged: they are those of fewer epochs
+                for path in (scores, subsets_path(self._run.path, training)):
+                    path.unlink(missing_ok=True)  # of a run that is prolonged: they are those of fewer epochs
             if plan.settings.inner_validation and not validation:
                 self._report(kind="warning", training=training.key, message=f"{training.key} has too few patients to keep one for validation: its last epoch counts.")
             self._report(
@@ -254,6 +258,8 @@ class _Experiment:
 
     def _make(self, training: Training, settings, teacher_of) -> System:
         entry = SYSTEMS[training.system]
+        if entry.taught and settings.teacher_model:
+            return entry.make(settings, load_model(self._run.path / COPY, self._world.device)[0])
         return entry.make(settings, teacher_of[training.teacher.key] if entry.taught else None)
 
     def _score(self, training: Training, settings, system: System, tested, scores: Path, trained_on: int, unseen: bool, stop) -> None:
@@ -261,9 +267,11 @@ class _Experiment:
             if stop.reason:
                 raise Stopped(f"Stopped ({stop.reason}) while scoring {training.key}; its training is saved.")
 
-        rows = score_cases([system.deployed], tested, list(system.modalities), self._preprocessing(), self._world.device, progress)
-        for row in rows:
-            row.update(system=training.label, fold=training.fold, seed=settings.seed)
+        def scored(network: Network, modalities: tuple[str, ...]) -> list[dict]:
+            rows = score_cases([network], tested, list(modalities), self._preprocessing(), self._world.device, progress)
+            return [{**row, "system": training.label, "fold": training.fold, "seed": settings.seed} for row in rows]
+
+        rows = scored(system.deployed, system.modalities)
         if rows:
             means = {space: mean_dice([row for row in rows if row["space"] == space]) for space in ("native", "crop")}
             self._report(kind="scores", training=training.key, cases=len(tested), **means)
@@ -271,6 +279,10 @@ class _Experiment:
             teacher_rows = read_scores(scores_path(self._run.path, training.teacher)) if SYSTEMS[training.system].taught else []
             path = export_model(self._run.path, self._plan, training, system, rows, teacher_rows, trained_on, unseen)
             self._report(kind="exported", training=training.key, path=str(path))
+        if isinstance(system, AnySubsetSystem):
+            of_subset = {subset: rows if subset == system.modalities else scored(system.network_for(subset), subset) for subset in system.subsets()}
+            written = [{**row, "modalities": "+".join(subset)} for subset, found in of_subset.items() for row in found]
+            write_subset_scores(subsets_path(self._run.path, training), written)
         write_scores(scores, rows)
 
     def _preprocessing(self) -> Preprocessing:

@@ -6,10 +6,12 @@ Needs no torch.
 from pathlib import Path
 
 from KDNetLib.errors import InputError
+from KDNetTrainingLib.given_teacher import check_teacher, keep_teacher
 from KDNetTrainingLib.plan import Plan, plan_from
 from KDNetTrainingLib.run.at_work import at_work, in_turn, others_at_work
 from KDNetTrainingLib.run.part import Part
 from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.systems.registry import SYSTEMS
 
 
 def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None) -> None:
@@ -17,16 +19,20 @@ def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None
 
     What never got as far as its data is replaced; otherwise the plan must be the one that the run began with, or have
     more epochs. Raises InputError where the folder holds another run, is at work, or cannot be written; other parts than
-    ``part`` may be at work.
+    ``part`` may be at work. A given teacher is copied into the folder; raises InputError or ModelError where it cannot teach.
     """
     run = RunFolder(run_path, part)
     facts = plan.as_dict()
     settings, command = facts.pop("settings"), facts.pop("command")
     # A teacher that learnt more would have taught the student's first epochs differently, so only the student's grow.
-    may_grow = ("epochs",) if plan.settings.epochs_teacher else ()
+    may_grow = ("epochs",) if plan.settings.epochs_teacher or plan.settings.teacher_model else ()
     try:
         with in_turn(run, "plan"), at_work(run):
             if run.read("data") is None and not others_at_work(run):
+                if plan.settings.teacher_model:
+                    for taught in (training for training in plan.trainings() if SYSTEMS[training.system].taught):
+                        check_teacher(plan.settings_of(taught))
+                    keep_teacher(plan.settings, run.path)
                 run.write("run", facts)
                 run.write("settings", settings)
                 record_origin(run, data, command)
