@@ -15,8 +15,8 @@ class KDNet(TaughtSystem):
     that is off is not computed.
     """
 
-    def __init__(self, teacher: EncodingNetwork, settings: Settings, soft_labels: bool, bottleneck: bool):
-        super().__init__(teacher, settings)
+    def __init__(self, settings: Settings, teacher: EncodingNetwork, soft_labels: bool, bottleneck: bool):
+        super().__init__(settings, teacher)
         self._settings = settings
         self._imitation = settings.imitation if soft_labels else 0.0
         self._alpha = settings.alpha if bottleneck else 0.0
@@ -41,14 +41,14 @@ class KDNet(TaughtSystem):
 
 def gt_kl(settings: Settings, teacher: EncodingNetwork) -> KDNet:
     """The reference and the bottleneck's divergence (Eq. 3)."""
-    return KDNet(teacher, settings, soft_labels=False, bottleneck=True)
+    return KDNet(settings, teacher, soft_labels=False, bottleneck=True)
 
 
 def gt_kd(settings: Settings, teacher: EncodingNetwork) -> KDNet:
     """The reference and the teacher's soft labels (Eq. 2)."""
-    return KDNet(teacher, settings, soft_labels=True, bottleneck=False)
+    return KDNet(settings, teacher, soft_labels=True, bottleneck=False)
 
 
 def gt_kl_kd(settings: Settings, teacher: EncodingNetwork) -> KDNet:
     """The complete KD-Net."""
-    return KDNet(teacher, settings, soft_labels=True, bottleneck=True)
+    return KDNet(settings, teacher, soft_labels=True, bottleneck=True)

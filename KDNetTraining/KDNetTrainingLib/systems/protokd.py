@@ -9,9 +9,7 @@ V-Net of 16 filters, crops of 96 × 128 × 128 mm, batches of 4, Adam with 1e-3 
 
 import torch
 
-from KDNetLib.networks.base import EncodingNetwork
 from KDNetTrainingLib import protokd_losses
-from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.systems.taught import TaughtSystem
 
 #: Weights of the two terms of distillation, and the temperature (their config.py and train_protokd.py).
@@ -34,8 +32,3 @@ class ProtoKD(TaughtSystem):
             "proto": protokd_losses.prototype_loss(classes, teacher_features, features),
         }
         return {"loss": terms["gt"] + KD_WEIGHT * terms["kd"] + PROTOTYPE_WEIGHT * terms["proto"], **terms}, logits
-
-
-def protokd(settings: Settings, teacher: EncodingNetwork) -> ProtoKD:
-    """ProtoKD with the teacher of the run."""
-    return ProtoKD(teacher, settings)

@@ -20,9 +20,9 @@ class Entry:
 
     ``title`` is the paper's name of it and ``what`` a phrase that says what it is; ``trained_with`` and ``tested_with``
     are the modalities it sees in training (also by its teacher) and needs at test; ``source`` is its citation. ``maker``
-    is file.function in this folder, called with the settings and the teacher. ``taught``: by the trained network of the
-    system "teacher". ``takes_skips`` and ``takes_network``: whether the settings of these names change it, so that its
-    label may carry them (``baseline-0skips``, ``baseline-residual``).
+    is file.Class or file.function in this folder, called with the settings and the teacher. ``taught``: by the trained
+    network of the system "teacher". ``takes_skips`` and ``takes_network``: whether the settings of these names change
+    it, so that its label may carry them (``baseline-0skips``, ``baseline-residual``).
     """
 
     title: str
@@ -55,7 +55,7 @@ SYSTEMS = {
     "u-hemis": Entry("U-HeMIS", "U-HeMIS, moments of the modalities at hand fused at every level", _ALL, _ANY, _DORENT, "u_hemis.u_hemis"),
     "u-hved": Entry("U-HVED", "U-HVED, Gaussians of the modalities at hand fused at every level", _ALL, _ANY, _DORENT, "hved.u_hved"),
     "gated-fusion": Entry("Gated fusion", "gated fusion of the modalities at hand", _ALL, _ANY, _CHEN, "gated_fusion.gated_fusion"),
-    "synthesis": Entry("Synthesis", "FLAIR made from T1ce, then both segmented", "T1ce, FLAIR", _ONE, _PAPER, "synthesis.synthesis", takes_skips=True),
-    "shared-layers": _papers_own("Shared layers", "KD-Net, deepest layers the teacher's own", _ALL, _ONE, "shared_layers.shared_layers", taught=True),
-    "protokd": Entry("ProtoKD", "ProtoKD, GT+KD+prototypes", _ALL, _ONE, _WANG, "protokd.protokd", taught=True, takes_skips=True, takes_network=True),
+    "synthesis": Entry("Synthesis", "FLAIR made from T1ce, both segmented", "T1ce, FLAIR", _ONE, _PAPER, "synthesis.Synthesis", takes_skips=True),
+    "shared-layers": _papers_own("Shared layers", "KD-Net, deepest layers the teacher's own", _ALL, _ONE, "shared_layers.SharedLayers", taught=True),
+    "protokd": Entry("ProtoKD", "ProtoKD, GT+KD+prototypes", _ALL, _ONE, _WANG, "protokd.ProtoKD", taught=True, takes_skips=True, takes_network=True),
 }

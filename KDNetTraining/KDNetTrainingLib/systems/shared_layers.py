@@ -19,13 +19,8 @@ class SharedLayers(KDNet):
     As copies, which equal the teacher's as long as both are frozen, so that the student is a whole network of its own.
     """
 
-    def __init__(self, teacher: EncodingNetwork, settings: Settings):
-        super().__init__(teacher, settings, soft_labels=True, bottleneck=True)
+    def __init__(self, settings: Settings, teacher: EncodingNetwork):
+        super().__init__(settings, teacher, soft_labels=True, bottleneck=True)
         for own, shared in zip(self.network.deepest_layers, teacher.deepest_layers):
             own.load_state_dict(shared.state_dict())
             own.requires_grad_(False)
-
-
-def shared_layers(settings: Settings, teacher: EncodingNetwork) -> SharedLayers:
-    """KD-Net with shared deepest layers."""
-    return SharedLayers(teacher, settings)

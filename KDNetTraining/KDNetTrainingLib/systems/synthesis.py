@@ -29,7 +29,7 @@ def synthesis_loss(image: torch.Tensor, synthesised: torch.Tensor) -> torch.Tens
 class Synthesis(System):
     """Makes FLAIR (T1ce where FLAIR is the student's modality) and segments it with the student's modality."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, teacher: None):
         super().__init__()
         self.modalities = (settings.student_modality,)
         self._synthesised = ("t1ce" if settings.student_modality == "flair" else "flair",)
@@ -42,8 +42,3 @@ class Synthesis(System):
         logits = self.network.segment(seen, synthesised)
         terms = {"gt": segmentation_loss(classes, logits), "l1": synthesis_loss(channels(images, self._synthesised), synthesised)}
         return {"loss": terms["gt"] + terms["l1"], **terms}, logits
-
-
-def synthesis(settings: Settings, teacher: None) -> Synthesis:
-    """FLAIR from T1ce, then both segmented."""
-    return Synthesis(settings)

@@ -14,7 +14,7 @@ class TaughtSystem(System):
     The student begins with random weights or, with the setting ``student_from_teacher``, with the teacher's.
     """
 
-    def __init__(self, teacher: EncodingNetwork, settings: Settings):
+    def __init__(self, settings: Settings, teacher: EncodingNetwork):
         super().__init__()
         self.modalities = (settings.student_modality,)
         self.network = new_network(self.modalities, settings)
