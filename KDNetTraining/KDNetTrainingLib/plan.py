@@ -15,8 +15,6 @@ _NAME_LISTS, _TEXTS = ("systems", "test", "exported"), ("command", "name", "data
 _PAPERS = Settings()
 _CHOICES = {parameter.name: parameter.metadata for parameter in fields(Settings)}
 _LABEL = re.compile(rf"(?P<system>.+?)(-(?P<skips>[0-4])skips)?(-(?P<network>{'|'.join(_CHOICES['network']['choices'])}))?")
-#: How much longer a step with a teacher takes than one without (measured, ../shared/facts/performance.md: 1.4 to 1.05).
-_TAUGHT_COST = 1.33
 
 
 @dataclass(frozen=True)
@@ -129,8 +127,8 @@ class Plan:
         return (self.settings.epochs_teacher if training.system == "teacher" else 0) or self.settings.epochs
 
     def cost(self, training: Training) -> float:
-        """About how long ``training`` takes, in epochs of a network without a teacher."""
-        return self.epochs(training) * (_TAUGHT_COST if SYSTEMS[training.system].taught else 1.0)
+        """About how long ``training`` takes, in epochs of the baseline."""
+        return self.epochs(training) * SYSTEMS[training.system].cost
 
     def exports(self, training: Training) -> bool:
         """Whether a model file is written of ``training``."""

@@ -13,9 +13,11 @@ def share(plan: Plan, part: Part) -> list[Training]:
     the part that has least to do so far (the rule of Graham, 1969: at most a third above the best possible). Raises
     InputError where there are fewer such units than parts.
     """
+    trainings = plan.trainings()
     units: dict[Training, list[Training]] = {}
-    for training in plan.trainings():
-        units.setdefault(training.teacher if SYSTEMS[training.system].taught else training, []).append(training)
+    for training in trainings:
+        waits = SYSTEMS[training.system].taught and training.teacher in trainings  # no training of the run where a teacher is given
+        units.setdefault(training.teacher if waits else training, []).append(training)
     if part.count > len(units):
         raise InputError(f"There is work for {len(units)} part(s) (a teacher stays with whom it teaches), not for {part.count}.")
     costs = [0.0] * part.count
@@ -25,4 +27,4 @@ def share(plan: Plan, part: Part) -> list[Training]:
         costs[least] += sum(map(plan.cost, unit))
         if least == part.number - 1:
             chosen.update(unit)
-    return [training for training in plan.trainings() if training in chosen]
+    return [training for training in trainings if training in chosen]

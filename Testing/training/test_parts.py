@@ -1,9 +1,11 @@
 """A run that several processes share: who does what, at the same time and refused, killed and resumed, to the same scores as alone."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from KDNetTrainingLib.run.status import RunState
 from KDNetTrainingLib.settings import settings_from
 from KDNetTrainingLib.shares import share
 from training.generated_cases import write_case
-from training.test_status import command
+from training.test_status import command, parsed
 
 TINY = settings_from({
     "crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 1, "learning_rate": 0.01, "schedule": "polynomial", "inner_validation": 0.3, "folds": 2,
@@ -50,6 +52,8 @@ def test_each_training_is_in_one_part_and_a_teacher_with_those_it_teaches(name, 
             assert "gt" not in training.system or training.teacher in each[: each.index(training)]
     costs = [sum(map(plan.cost, each)) for each in shares]
     assert max(costs) <= 4 / 3 * sum(costs) / count  # Graham's bound, with the mean for the best possible
+    dearest = [each for each in shares if any(training.system == "gated-fusion" for training in each)]
+    assert len(dearest) == (min(count, 6) if name == "all" else 0)  # 18 times the baseline: none has two while another has none
 
 
 def test_the_dearest_work_goes_first_to_who_has_least():
@@ -115,6 +119,9 @@ def shared(data, tmp_path_factory):
         for process in parts:  # both are between the cases and the end of their first training
             assert process.stdout.readline() == "training\n"
         seen["working"] = RunState.read(run)
+        with redirect_stdout(io.StringIO()) as printed:
+            status.run(parsed(status, run))
+        seen["status"] = printed.getvalue()
         for name, part in (("same", "1/2"), ("whole", None), ("other", "1/3")):
             with pytest.raises(InputError) as refused:
                 running.start(PLAN, data, run, "cpu", part)
@@ -158,6 +165,7 @@ def test_two_parts_work_at_once_and_nobody_else_does(shared):
     working, pids = seen["working"], seen["pids"]
     assert working.state == "running" and [place.state for place in working.parts.values()] == ["running", "running"]
     assert [place.holder.pid for place in working.parts.values()] == pids and list(working.trainings) == [training.key for training in PLAN.trainings()]
+    assert ": running (part 1/2, 2/2)\n" in seen["status"] and f"Part 2/2: running (process {pids[1]} on " in seen["status"]
     assert f"Another training (process {pids[0]} on " in seen["same"] and "1-of-2" in seen["same"]
     for name in ("whole", "other"):
         assert f"process {pids[0]} on " in seen[name] and "divides the run otherwise" in seen[name]

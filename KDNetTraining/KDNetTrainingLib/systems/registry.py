@@ -12,6 +12,8 @@ _DORENT = "Dorent et al., Hetero-modal variational encoder-decoder for joint mod
 _HAVAEI = "Havaei et al., HeMIS: Hetero-modal image segmentation, MICCAI 2016"
 _CHEN = "Chen et al., Robust multimodal brain tumor segmentation via feature disentanglement and gated fusion, MICCAI 2019"
 _WANG = "Wang et al., Prototype knowledge distillation for medical segmentation with missing modality, ICASSP 2023"
+#: How much longer a step with a teacher takes than one without (measured, ../shared/facts/performance.md: 1.4 to 1.05).
+_TAUGHT_COST = 1.33
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,9 @@ class Entry:
     are the modalities it sees in training (also by its teacher) and needs at test; ``source`` is its citation. ``maker``
     is file.Class or file.function in this folder, called with the settings and the teacher. ``taught``: by the trained
     network of the system "teacher". ``takes_skips`` and ``takes_network``: whether the settings of these names change
-    it, so that its label may carry them (``baseline-0skips``, ``baseline-residual``).
+    it, so that its label may carry them (``baseline-0skips``, ``baseline-residual``). ``cost``: operations of a training
+    step in those of the baseline's, as torch counts them (plain network, width 4, mean of three steps); the parts of a
+    run are balanced by it.
     """
 
     title: str
@@ -34,6 +38,7 @@ class Entry:
     taught: bool = False
     takes_skips: bool = False
     takes_network: bool = False
+    cost: float = 1.0
 
     def make(self, settings: Settings, teacher):
         """The untrained :class:`System`; ``teacher`` is the trained network that teaches it, None where it is not taught."""
@@ -42,7 +47,7 @@ class Entry:
 
 
 def _papers_own(title: str, what: str, trained_with: str, tested_with: str, maker: str, taught: bool = False) -> Entry:
-    return Entry(title, what, trained_with, tested_with, _PAPER, maker, taught, takes_skips=True, takes_network=True)
+    return Entry(title, what, trained_with, tested_with, _PAPER, maker, taught, takes_skips=True, takes_network=True, cost=_TAUGHT_COST if taught else 1.0)
 
 
 SYSTEMS = {
@@ -51,11 +56,11 @@ SYSTEMS = {
     "gt+kl": _papers_own("GT+KL", "KD-Net, GT+KL", _ALL, _ONE, "kdnet.gt_kl", taught=True),
     "gt+kd": _papers_own("GT+KD", "KD-Net, GT+KD", _ALL, _ONE, "kdnet.gt_kd", taught=True),
     "gt+kl+kd": _papers_own("GT+KL+KD", "KD-Net, GT+KL+KD", _ALL, _ONE, "kdnet.gt_kl_kd", taught=True),
-    "hemis": Entry("HeMIS", "HeMIS, moments of the modalities at hand fused once", _ALL, _ANY, _HAVAEI, "hemis.hemis"),
-    "u-hemis": Entry("U-HeMIS", "U-HeMIS, moments of the modalities at hand fused at every level", _ALL, _ANY, _DORENT, "u_hemis.u_hemis"),
-    "u-hved": Entry("U-HVED", "U-HVED, Gaussians of the modalities at hand fused at every level", _ALL, _ANY, _DORENT, "hved.u_hved"),
-    "gated-fusion": Entry("Gated fusion", "gated fusion of the modalities at hand", _ALL, _ANY, _CHEN, "gated_fusion.gated_fusion"),
-    "synthesis": Entry("Synthesis", "FLAIR made from T1ce, both segmented", "T1ce, FLAIR", _ONE, _PAPER, "synthesis.Synthesis", takes_skips=True),
+    "hemis": Entry("HeMIS", "HeMIS, moments of the modalities at hand fused once", _ALL, _ANY, _HAVAEI, "hemis.hemis", cost=3.2),
+    "u-hemis": Entry("U-HeMIS", "U-HeMIS, moments of the modalities at hand fused at every level", _ALL, _ANY, _DORENT, "u_hemis.u_hemis", cost=1.3),
+    "u-hved": Entry("U-HVED", "U-HVED, Gaussians of the modalities at hand fused at every level", _ALL, _ANY, _DORENT, "hved.u_hved", cost=4.0),
+    "gated-fusion": Entry("Gated fusion", "gated fusion of the modalities at hand", _ALL, _ANY, _CHEN, "gated_fusion.gated_fusion", cost=17.8),
+    "synthesis": Entry("Synthesis", "FLAIR made from T1ce, both segmented", "T1ce, FLAIR", _ONE, _PAPER, "synthesis.Synthesis", takes_skips=True, cost=2.0),
     "shared-layers": _papers_own("Shared layers", "KD-Net, deepest layers the teacher's own", _ALL, _ONE, "shared_layers.SharedLayers", taught=True),
-    "protokd": Entry("ProtoKD", "ProtoKD, GT+KD+prototypes", _ALL, _ONE, _WANG, "protokd.ProtoKD", taught=True, takes_skips=True, takes_network=True),
+    "protokd": Entry("ProtoKD", "ProtoKD, GT+KD+prototypes", _ALL, _ONE, _WANG, "protokd.ProtoKD", taught=True, takes_skips=True, takes_network=True, cost=_TAUGHT_COST),
 }
