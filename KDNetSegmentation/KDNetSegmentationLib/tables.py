@@ -13,6 +13,10 @@ def fillVolumes(table, stored) -> None:
     shown = len(titles) if stored and hasConfidence(stored) else 2
     rows = [row[1 : 1 + shown] for row in volumeRows(stored)] if stored else []
     _fill(table, titles[:shown], rows)
+    header = table.horizontalHeader()
+    header.setStretchLastSection(False)
+    for column in range(1, shown):  # numbers are short, the structures' names are not
+        header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
 
 
 def fillComparison(table, regions) -> None:
