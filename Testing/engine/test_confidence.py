@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 
 from cli_support import DESCRIPTION as TINY
-from cli_support import installed, kdnet, make_scan, run  # noqa: F401 (fixtures)
+from cli_support import installed, make_scan, run  # noqa: F401 (fixtures)
 from engine.generated import affine_of, brain, random_model
 from KDNetLib.batch import COLUMNS, RESULTS_NAME, find_cases, run_batch
 from KDNetLib.confidence import calibrated, confidence_warnings, expected_dice
