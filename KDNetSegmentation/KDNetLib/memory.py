@@ -5,7 +5,7 @@ import sys
 import torch
 
 #: Values per input voxel and unit of base width that are alive at the peak: the first level's skip, the upsampled
-#: features, their concatenation and the convolution's output; measured with ``Testing/tools/measure_segment.py``.
+#: features, their concatenation and the convolution's output; ``kdnet benchmark`` tells the peak.
 _PEAK_VALUES_PER_WIDTH = 8
 
 

@@ -9,7 +9,7 @@ from KDNetLib.benchmark.contestant import Contestant
 class Ours(Contestant):
     """KDNet's segmenter; the weights are read within the time that is taken."""
 
-    title = "KDNet: EncoderDecoder on the whole brain in one forward, cropped to it"
+    title = "KDNet as kdnet segment runs it: what its preprocessing keeps (the box around the brain) in one forward"
 
     def load(self, device: str, model: Path) -> None:
         from KDNetLib.manifest import read_manifest

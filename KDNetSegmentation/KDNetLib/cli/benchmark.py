@@ -18,7 +18,7 @@ from KDNetLib.machine import package_version, processor_name
 
 _PACKAGES = ("torch", "numpy", "nibabel")
 _AS_THEY_COME = "KDNet keeps freed memory, as kdnet segment always does on Linux; peers run as they come (see --tuned-peers)"
-_TUNED = "KDNet and, at wish, the peers too keep freed memory on Linux (--tuned-peers)"
+_TUNED = "KDNet and the peers keep freed memory on Linux (--tuned-peers); as they come, the peers may be slower"
 
 _EPILOG = """\
 What is compared:
