@@ -232,7 +232,7 @@ class _Experiment:
         self._score(training, settings, system, tested, scores, trained_on, unseen, stop)
         draw_training(self._run, training)
         with in_turn(self._run, "report"):
-            write_report(self._run.path, self._plan.trainings())
+            write_report(self._run, self._plan)
         self._document()
 
     def _led(self, work: Callable):

@@ -1,5 +1,6 @@
 """A run that several processes share: who does what, at the same time and refused, killed and resumed, to the same scores as alone."""
 
+import csv
 import io
 import json
 import os
@@ -141,7 +142,7 @@ def shared(data, tmp_path_factory):
 def test_both_parts_end_in_the_very_scores_of_one_process(alone, shared):
     run, _ = shared
     assert read_scores(run / "results.csv") == read_scores(alone / "results.csv") != []
-    assert (run / "table.csv").read_text() == (alone / "table.csv").read_text()
+    assert (run / "table1.csv").read_text() == (alone / "table1.csv").read_text()
     assert (run / "data.json").read_text() == (alone / "data.json").read_text()
     assert sorted(path.name for path in (run / "models").iterdir()) == ["mine-fold-1.safetensors", "mine-fold-2.safetensors"]
     for folder in ("fold-1/gt+kl+kd", "fold-2/baseline"):
@@ -235,9 +236,10 @@ def test_seeds_are_trainings_of_their_own_in_one_table(alone, data, tmp_path):
     assert not all(torch.equal(second[name], expected[name]) for name in expected)
     rows = [row for row in read_scores(tmp_path / "results.csv") if row["space"] == "native"]
     assert sorted((row["seed"], row["case"]) for row in rows) == [(seed, f"BraTS2021_{index:05}") for seed in (0, 1) for index in range(4)]
-    (line,) = [line for line in (tmp_path / "table.csv").read_text().splitlines() if line.startswith("baseline,") and ",native,WT," in line]
+    with open(tmp_path / "table1.csv", newline="", encoding="utf-8") as file:
+        (line,) = [line for line in csv.DictReader(file) if line["system"] == "baseline"]
     of_folds = []  # by hand: mean over seeds and cases within each fold, then over the folds
     for fold in (1, 2):
         values = [row["WT_dice"] for row in rows if row["fold"] == fold]
         of_folds.append(100 * sum(values) / len(values))
-    assert float(line.split(",")[7]) == pytest.approx(sum(of_folds) / 2, rel=1e-5)
+    assert float(line["native_WT_dice"]) == pytest.approx(sum(of_folds) / 2, rel=1e-5)

@@ -66,7 +66,7 @@ def told_run(path, epochs=6, folds=2, systems=("baseline", "teacher", "gt+kl+kd"
         reference[12:18, 12:18, 12:18] = 3
         write_preview(run.folder(training.key), names[0], "t1ce", 6, random.normal(size=reference.shape), reference, np.roll(reference, 2, 0), 2.0)
         draw_training(run, training)
-    write_report(path, trainings)
+    write_report(run, plan)
     if finished:
         run.event(kind="run", what="finished", message="")
     return run
@@ -75,7 +75,7 @@ def told_run(path, epochs=6, folds=2, systems=("baseline", "teacher", "gt+kl+kd"
 class Page(HTMLParser):
     """What a browser would make of the page: elements, what they ask for, and their text."""
 
-    _EMPTY = {"meta", "img", "br", "circle", "polyline"}
+    _EMPTY = {"meta", "img", "br", "circle", "polyline", "rect"}
 
     def __init__(self, text):
         super().__init__()
@@ -136,13 +136,13 @@ def test_the_run_is_in_it(page, run):
 def test_every_link_inside_leads_somewhere(run, page):
     source = (run.path / "report.html").read_text(encoding="utf-8")
     targets = [value[1:] for value in page.asked if value.startswith("#")]
-    assert len(targets) == 9 and all(f'<section id="{name}">' in source for name in targets)
+    assert len(targets) == 10 and all(f'<section id="{name}">' in source for name in targets)
 
 
 def test_curves_are_drawn_from_the_events(run, page):
     source = (run.path / "report.html").read_text(encoding="utf-8")
     pictures = re.findall(r"<svg.*?</svg>", source, re.DOTALL)
-    assert len(pictures) == 6
+    assert len(pictures) == 6 + 2  # curves, box plots and the scatter
     taught = next(picture for picture in pictures if "fold-1/gt+kl+kd" in picture)
     texts = list(map(unescape, re.findall(r">([^<>]+)</text>", taught)))
     assert {"fold-1/gt+kl+kd", "soft labels (KD)", "bottleneck (KL)", "ET, enhancing tumour", "best: epoch 6", "the teacher's best"} <= set(texts)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from KDNetTrainingLib.evaluation.paper_tables import COMPARATORS, PUBLISHED
+from KDNetTrainingLib.evaluation.paper_tables import PUBLISHED, TABLE_1, TABLE_2
 from KDNetTrainingLib.evaluation.statistics import bootstrap_interval, holm, mean_and_sd_over_folds, paired_differences, paired_wilcoxon
+from KDNetTrainingLib.plan import Training
+from KDNetTrainingLib.systems.registry import SYSTEMS
 
 
 def rows_of(system, dice_of_folds, space="native"):
@@ -133,8 +135,9 @@ def test_published_figures_are_those_of_the_papers_text(paper):
     """Table 2 row by row: the figures that follow the row's model and loss, in their order."""
     words = {"baseline": "Baseline GT", "teacher": "Teacher GT"}
     after = paper.index("Table 2.")
-    for label, figures in PUBLISHED.items():
-        system = label.removesuffix("-0skips")
+    for system, skips in TABLE_2:
+        label = Training(system, 0, skips).label
+        figures = PUBLISHED[label]
         name = words.get(system, f"KD-Net {system.upper()}")
         after = paper.index(f" {name} ", after)
         found = re.findall(r"([\d.]+) ± ([\d.]+)", paper[after : after + 90])[:3]
@@ -143,7 +146,11 @@ def test_published_figures_are_those_of_the_papers_text(paper):
         after += 1
 
 
-def test_comparators_are_those_of_table_1(paper):
-    for name, figures in COMPARATORS.items():
+def test_rows_and_comparators_are_those_of_table_1(paper):
+    titles = [SYSTEMS[system].title for system, _ in TABLE_1[:-1]]
+    places = [paper.index(f" {name} ", paper.index("Model ET TC WT")) for name in titles]
+    assert places == sorted(places)  # rows in the paper's order
+    for name in ("U-HVED", "HeMIS"):
+        figures = PUBLISHED[name.lower()]
         place = paper.index(f" {name} ", paper.index("Model ET TC WT"))
         assert re.findall(r"\d\d\.\d", paper[place : place + 40])[:3] == [str(mean) for mean, _ in figures.values()]

@@ -6,7 +6,7 @@ The paper does not say on which grid it scored.
 #: Region -> (mean, sd); sd is None where none is given.
 Row = dict[str, tuple[float, float | None]]
 
-#: The paper's own systems under their names here (``Training.label``): Table 2, of which Table 1 repeats three rows.
+#: System's label here (``Training.label``) -> its row. The last two are with T1ce alone, taken by the paper from Dorent et al. (MICCAI 2019).
 PUBLISHED: dict[str, Row] = {
     "baseline": {"ET": (68.1, 1.27), "TC": (80.28, 2.44), "WT": (77.06, 1.47)},
     "teacher": {"ET": (69.47, 1.86), "TC": (80.77, 1.18), "WT": (88.48, 0.79)},
@@ -18,10 +18,10 @@ PUBLISHED: dict[str, Row] = {
     "gt+kl-0skips": {"ET": (47.59, 0.98), "TC": (70.96, 1.73), "WT": (71.41, 1.2)},
     "gt+kd-0skips": {"ET": (44.8, 1.1), "TC": (70.12, 2.42), "WT": (70.19, 1.4)},
     "gt+kl+kd-0skips": {"ET": (46.23, 2.91), "TC": (70.73, 2.47), "WT": (71.93, 1.26)},
+    "u-hved": {"ET": (65.5, None), "TC": (66.7, None), "WT": (62.4, None)},
+    "hemis": {"ET": (60.8, None), "TC": (58.5, None), "WT": (58.5, None)},
 }
 
-#: Table 1's comparators with T1ce alone, which the paper takes from Dorent et al. (MICCAI 2019).
-COMPARATORS: dict[str, Row] = {
-    "U-HVED": {"ET": (65.5, None), "TC": (66.7, None), "WT": (62.4, None)},
-    "HeMIS": {"ET": (60.8, None), "TC": (58.5, None), "WT": (58.5, None)},
-}
+#: System and skips of every row of the two tables, in their order.
+TABLE_1 = [(system, 4) for system in ("baseline", "teacher", "u-hved", "hemis", "gt+kl+kd")]
+TABLE_2 = [(system, skips) for skips in (4, 0) for system in ("baseline", "teacher", "gt+kl", "gt+kd", "gt+kl+kd")]

@@ -45,16 +45,29 @@ def mean_dice(rows: list[dict]) -> dict[str, float]:
     return {region: round(sum(row[f"{region}_dice"] for row in rows) / len(rows), 4) for region in REGIONS}
 
 
+def segmented(
+    networks: list[Network], case: TrainingCase, modalities: list[str], preprocessing: Preprocessing, device: torch.device
+) -> np.ndarray:
+    """Class indices (I, J, K) uint8 of ``case`` on its own grid, as :func:`score_cases` scores them in ``native``; raises what it raises."""
+    channels, affine = case.read(modalities)
+    prepared = preprocessing.prepare(channels, affine, networks[0].divisor)
+    return prepared.restore(_probabilities(networks, prepared, device))[0]
+
+
 def _score(networks, case, modalities, preprocessing, device) -> list[dict]:
     channels, affine = case.read(modalities)
     reference = case.read_reference()
     prepared = preprocessing.prepare(channels, affine, networks[0].divisor)
-    probabilities, _ = predict(networks, prepared.tensor, device, False, lambda share: None, lambda message: None)
+    probabilities = _probabilities(networks, prepared, device)
     native, _ = prepared.restore(probabilities)
     crop = probabilities.argmax(dim=0).to(torch.uint8).numpy()
     network_affine = np.diag([preprocessing.spacing] * 3 + [1.0])  # only the voxel's size matters to the measures
     compared = (compare(native, reference, affine), compare(crop, prepared.labels_like_input(reference), network_affine))
     return [{"case": case.name, "space": space} | _columns(measures) for space, measures in zip(SPACES, compared)]
+
+
+def _probabilities(networks, prepared, device) -> torch.Tensor:
+    return predict(networks, prepared.tensor, device, False, lambda share: None, lambda message: None)[0]
 
 
 def _columns(measures: dict[str, dict[str, float]]) -> dict[str, float]:

@@ -17,7 +17,7 @@ def mean_and_sd_over_folds(rows: list[dict], system: str, region: str, space: st
     A case's Dice is the mean over the seeds. ``rows`` must hold a case of ``system``, scored in ``space``.
     """
     folds = defaultdict(list)
-    for (fold, _), dice in _dice_by_case(rows, system, region, space).items():
+    for (fold, _), dice in dice_by_case(rows, system, region, space).items():
         folds[fold].append(dice)
     means = [np.mean(values) for values in folds.values()]
     return float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else None
@@ -28,11 +28,11 @@ def paired_differences(rows: list[dict], system: str, baseline: str, region: str
 
     With several seeds a case's Dice is the mean over them, so that a case counts once. Rounded to 0.0001, the scores' own digits, so that equal differences are equal numbers.
     """
-    own, others = ({case: dice for (_, case), dice in _dice_by_case(rows, name, region, space).items()} for name in (system, baseline))
+    own, others = ({case: dice for (_, case), dice in dice_by_case(rows, name, region, space).items()} for name in (system, baseline))
     return np.round([own[case] - others[case] for case in sorted(own.keys() & others.keys())], 4)
 
 
-def _dice_by_case(rows: list[dict], system: str, region: str, space: str) -> dict[tuple[int, str], float]:
+def dice_by_case(rows: list[dict], system: str, region: str, space: str) -> dict[tuple[int, str], float]:
     """By fold and case the Dice of ``system`` in per cent, mean over the seeds."""
     of_seeds = defaultdict(list)
     for row in rows:

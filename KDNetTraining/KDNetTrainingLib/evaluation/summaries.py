@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 from KDNetLib.labels import REGIONS
 from KDNetTrainingLib.evaluation.results import SPACES
-from KDNetTrainingLib.evaluation.statistics import bootstrap_interval, holm, mean_and_sd_over_folds, paired_differences, paired_wilcoxon
+from KDNetTrainingLib.evaluation.statistics import bootstrap_interval, mean_and_sd_over_folds, paired_differences, paired_wilcoxon
 from KDNetTrainingLib.plan import Training
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
-_BASELINE = "baseline"
+BASELINE = "baseline"
 _SEED = 0  # of the bootstrap: the same table from the same scores
 
 
@@ -16,7 +16,7 @@ _SEED = 0  # of the bootstrap: the same table from the same scores
 class Difference:
     """Of a system's Dice to the baseline's over ``cases`` that both were tested on, in percentage points.
 
-    ``mean``, its 95 % interval ``low`` to ``high``, and Wilcoxon's ``p`` after Holm's correction.
+    ``mean``, its 95 % interval ``low`` to ``high``, and Wilcoxon's two-sided ``p``, not corrected for what else is compared.
     """
 
     cases: int
@@ -28,7 +28,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Summary:
-    """A system's figures; ``training`` is any of its trainings, ``folds`` counts those scored, ``cases`` the cases tested.
+    """A system's figures; ``training`` is any of its trainings, ``folds`` and ``seeds`` count those scored, ``cases`` the cases tested.
 
     ``dice``: space -> region -> mean and sd over folds in per cent (sd None with one fold). ``differences``: space ->
     region -> :class:`Difference`, without the spaces where there is nothing to compare.
@@ -36,34 +36,46 @@ class Summary:
 
     training: Training
     folds: int
+    seeds: int
     cases: int
     dice: dict[str, dict[str, tuple[float, float | None]]]
     differences: dict[str, dict[str, Difference]]
 
 
 def summarise(rows: list[dict], trainings: list[Training]) -> list[Summary]:
-    """Every system that ``rows`` (of ``evaluation.results``) hold scores of, in the paper's order: its network and four skips first, then as in SYSTEMS."""
-    order = sorted(trainings, key=lambda training: (training.network != "plain", -training.skips, list(SYSTEMS).index(training.system)))
+    """Every system that ``rows`` (of ``evaluation.results``) hold scores of, in the order of :func:`in_papers_order`."""
     found = []
-    for label, training in {training.label: training for training in order}.items():
+    for training in in_papers_order(trainings):
+        label = training.label
         own = [row for row in rows if row["system"] == label]
         if own:
-            dice = {space: {region: mean_and_sd_over_folds(rows, label, region, space) for region in REGIONS} for space in SPACES}
-            folds, cases = (len({row[key] for row in own}) for key in ("fold", "case"))
-            found.append(Summary(training, folds, cases, dice, _differences(rows, training)))
+            dice = {space: {region: mean_and_sd_over_folds(own, label, region, space) for region in REGIONS} for space in SPACES}
+            folds, seeds, cases = (len({row[key] for row in own}) for key in ("fold", "seed", "case"))
+            found.append(Summary(training, folds, seeds, cases, dice, _differences(own, rows, training)))
     return found
 
 
-def _differences(rows: list[dict], training: Training) -> dict[str, dict[str, Difference]]:
-    """To the baseline with the same skips and network. Holm's correction is over the regions of one comparison in one space."""
-    baseline = replace(training, system=_BASELINE).label
+def in_papers_order(trainings: list[Training]) -> list[Training]:
+    """One of ``trainings`` of every system (label): the paper's network and four skips first, then as in SYSTEMS."""
+    order = sorted(trainings, key=lambda training: (training.network != "plain", -training.skips, list(SYSTEMS).index(training.system)))
+    return list({training.label: training for training in order}.values())
+
+
+def baseline_of(training: Training) -> Training:
+    """The baseline that ``training`` is compared with: of the same fold, seed, skips and network."""
+    return replace(training, system=BASELINE)
+
+
+def _differences(own: list[dict], rows: list[dict], training: Training) -> dict[str, dict[str, Difference]]:
+    baseline = baseline_of(training).label
+    if training.label == baseline:
+        return {}
+    both = own + [row for row in rows if row["system"] == baseline]
     found = {}
     for space in SPACES:
-        of_region = {region: paired_differences(rows, training.label, baseline, region, space) for region in REGIONS}
-        if training.label != baseline and all(map(len, of_region.values())):
-            corrected = holm([paired_wilcoxon(differences) for differences in of_region.values()])
+        of_region = {region: paired_differences(both, training.label, baseline, region, space) for region in REGIONS}
+        if all(map(len, of_region.values())):
             found[space] = {
-                region: Difference(len(differences), float(differences.mean()), *bootstrap_interval(differences, _SEED), p)
-                for (region, differences), p in zip(of_region.items(), corrected)
+                region: Difference(len(some), float(some.mean()), *bootstrap_interval(some, _SEED), paired_wilcoxon(some)) for region, some in of_region.items()
             }
     return found

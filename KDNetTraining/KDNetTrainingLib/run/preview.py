@@ -26,8 +26,7 @@ def draw_preview(path: Path, image: np.ndarray, reference: np.ndarray, predictio
         title: one line of at most 80 characters.
     """
     tumour = reference if reference.any() else prediction
-    low, high = np.percentile(image[image != 0], [0.5, 99.5])
-    grey = np.where(image == 0, 0, np.clip((image.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1))
+    grey = in_grey(image)
     rows = (("scan", None), ("reference", reference), ("network", prediction))
     canvas = Canvas(_LEFT + 3 * (_CELL + _GAP), _TOP + 3 * (_CELL + _GAP) + _BOTTOM)
     canvas.text((_LEFT, 22), title, 18)
@@ -37,9 +36,9 @@ def draw_preview(path: Path, image: np.ndarray, reference: np.ndarray, predictio
         canvas.text((x + _CELL / 2, _TOP - 12), name, 14, anchor="mm")
         for row, (_, classes) in enumerate(rows):
             y = _TOP + row * (_CELL + _GAP)
-            shown = _section(grey, axis, index), (None if classes is None else _section(classes, axis, index))
+            shown = section(grey, axis, index), (None if classes is None else section(classes, axis, index))
             canvas.box((x, y), (x + _CELL, y + _CELL), fill=(0, 0, 0))
-            cell = _coloured(*shown)
+            cell = coloured(*shown, _CELL)
             canvas.picture((x + (_CELL - cell.width) // 2, y + (_CELL - cell.height) // 2), cell)
             for letter, place in zip(letters, ((8, _CELL / 2), (_CELL - 8, _CELL / 2), (_CELL / 2, 9), (_CELL / 2, _CELL - 9))):
                 canvas.text((x + place[0], y + place[1]), letter, 12, (200, 200, 200), anchor="mm", edge=(0, 0, 0))
@@ -49,20 +48,26 @@ def draw_preview(path: Path, image: np.ndarray, reference: np.ndarray, predictio
     canvas.save(path)
 
 
+def in_grey(image: np.ndarray) -> np.ndarray:
+    """The scan's brightness from 0 to 1: between the brain's 0.5th and 99.5th percentile; the background, exactly 0 in ``image``, stays 0."""
+    low, high = np.percentile(image[image != 0], [0.5, 99.5])
+    return np.where(image == 0, 0, np.clip((image.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1))
+
+
 def largest_section(classes: np.ndarray, axis: int) -> int:
     """Index along ``axis`` of the section with the most tumour; the middle one where there is none."""
     areas = (classes != 0).sum(axis=tuple({0, 1, 2} - {axis}))
     return int(areas.argmax()) if areas.any() else classes.shape[axis] // 2
 
 
-def _section(array: np.ndarray, axis: int, index: int) -> np.ndarray:
+def section(array: np.ndarray, axis: int, index: int) -> np.ndarray:
     """One section as rows from the top and columns from the left: both remaining axes are turned around."""
     return array.take(index, axis=axis).T[::-1, ::-1]
 
 
-def _coloured(grey: np.ndarray, classes: np.ndarray | None) -> Image.Image:
-    """The section in grey (0 to 1), its classes laid over it, enlarged to fit a cell."""
-    scale = _CELL / max(grey.shape)
+def coloured(grey: np.ndarray, classes: np.ndarray | None, side: int) -> Image.Image:
+    """The section in grey (0 to 1), its classes laid over it, enlarged to fit ``side`` × ``side`` pixels."""
+    scale = side / max(grey.shape)
     size = (round(grey.shape[1] * scale), round(grey.shape[0] * scale))
     scan = Image.fromarray(np.uint8(grey * 255)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
     if classes is None:
@@ -81,11 +86,16 @@ def _coloured(grey: np.ndarray, classes: np.ndarray | None) -> Image.Image:
     return Image.fromarray(np.uint8(pixels.round()))
 
 
-def _legend(canvas: Canvas, y: float, reference: np.ndarray, prediction: np.ndarray) -> None:
-    x = _LEFT
+def legend_of_labels(canvas: Canvas, position) -> None:
+    """The labels' colours and names in one line of 570 pixels from ``position``."""
+    x, y = position
     for label in LABELS:
         canvas.box((x, y - 7), (x + 14, y + 7), fill=tuple(round(255 * part) for part in label.colour))
         canvas.text((x + 20, y), label.name, 13)
         x += 190
+
+
+def _legend(canvas: Canvas, y: float, reference: np.ndarray, prediction: np.ndarray) -> None:
+    legend_of_labels(canvas, (_LEFT, y))
     scores = ", ".join(f"{region} {value:.2f}" for region, value in dice_by_region(prediction, reference).items())
     canvas.text((_LEFT + 3 * (_CELL + _GAP) - _GAP, y), f"Dice {scores}", 13, anchor="rm")

@@ -25,18 +25,26 @@ _FILES = (
     ("events.jsonl", "what happened, one JSON object per line: losses by term, Dice, seconds, memory"),
     ("parts", "of every part of a run that several processes share: events.jsonl and locks"),
     ("results.csv", "scores of every tested case, system, fold and seed, in the crop and on the native grid"),
-    ("table.md", "the systems compared, with the paper's figures (table.csv: the same for programs)"),
+    ("table.md", "the systems compared, with the paper's figures, on every subset of the modalities where they can, and their cost"),
+    ("table1.csv", "the paper's Table 1 for programs"),
+    ("table2.csv", "the paper's Table 2 for programs"),
+    ("table-subsets.csv", "Dice with every subset of the modalities for programs, with the deviation over folds"),
+    ("table-cost.csv", "parameters, operations, time and memory of the systems for programs"),
+    ("counted.json", "parameters and operations as `kdnet report` counted them"),
     ("report.html", "all of this with every training's curves in one file, for a browser"),
     ("process.log", "what the processes printed that Slicer started"),
     ("models", "model files (.safetensors) for `kdnet segment` and for 3D Slicer"),
     ("cache", "the prepared cases; may be deleted and is then made again"),
 )
+#: Pictures of all systems together.
+PICTURES = ("boxplots.png", "scatter.png", "slices.png")
 _TRAINING_FILES = (
     ("last.pt", "the last checkpoint; `previous.pt` the one before"),
     ("best.pt", "the weights of the best epoch, or of the last where no case chooses"),
     ("curves.png", "losses and Dice over the epochs"),
     ("preview.png", "sections through one case: scan, reference, network"),
     ("scores.csv", "scores of every tested case"),
+    ("subsets.csv", "the same with every subset of the modalities"),
 )
 
 
@@ -98,7 +106,8 @@ def _results(run: RunFolder) -> str:
 
 
 def _pictures(run: RunFolder, state: RunState) -> str:
-    found = [f"{key}/{name}" for key in state.trainings for name in ("curves.png", "preview.png") if (run.path / key / name).exists()]
+    found = [name for name in PICTURES if (run.path / name).exists()]
+    found += [f"{key}/{name}" for key in state.trainings for name in ("curves.png", "preview.png") if (run.path / key / name).exists()]
     return "\n".join(["## Pictures\n", *(f"- [{name}]({name})" for name in found)]) if found else ""
 
 

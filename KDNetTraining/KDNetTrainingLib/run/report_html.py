@@ -8,6 +8,9 @@ from html import escape
 from pathlib import Path
 
 from KDNetLib.atomic_file import replacing
+from KDNetTrainingLib.evaluation.box_plots import box_plots_on
+from KDNetTrainingLib.evaluation.results import collect
+from KDNetTrainingLib.evaluation.scatter import scatter_on
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.curves import curves_on
 from KDNetTrainingLib.run.markdown import as_html
@@ -46,16 +49,17 @@ def write_html_report(run: RunFolder) -> Path:
     parts = {
         "state": as_html(sections["state"]),
         "results": as_html(sections["results"]),
+        "cases": _case_pictures(run, plan),
         "courses": _courses(run, plan, events),
         "what": as_html(sections["what"]),
-        "data": as_html(sections["data"]) + _cases(run),
+        "data": as_html(sections["data"]) + _case_list(run),
         "settings": _settings(plan.settings),
         "environment": _environment(run),
         "warnings": _warnings(events),
         "commands": as_html(sections["commands"]),
     }
     titles = {
-        "state": "State", "results": "Results", "courses": "Courses", "what": "What is trained", "data": "Data", "settings": "Settings",
+        "state": "State", "results": "Results", "cases": "Cases", "courses": "Courses", "what": "What is trained", "data": "Data", "settings": "Settings",
         "environment": "Environment", "warnings": "Warnings", "commands": "Going on",
     }
     links = "".join(f'<a href="#{name}">{titles[name]}</a>' for name, part in parts.items() if part)
@@ -85,6 +89,19 @@ def _page(plan: Plan, body: str) -> str:
 """
 
 
+def _case_pictures(run: RunFolder, plan: Plan) -> str:
+    """What the scores look like case by case, and slices of some cases where they were drawn."""
+    trainings = plan.trainings()
+    rows = collect(run.path, trainings)
+    drawn = (
+        (box_plots_on(SvgCanvas, rows, trainings), "Box plots of Dice per case, by system and region"),
+        (scatter_on(SvgCanvas, rows, trainings), "Dice of the student against the baseline, case by case"),
+    )
+    figures = [f"<figure>{canvas.svg(caption)}</figure>" for canvas, caption in drawn if canvas]
+    figures.append(_picture(run.path / "slices.png", "Slices of some cases as the networks segment them that did not see them in training"))
+    return "<h2>Cases</h2>\n" + "\n".join(figures) if any(figures) else ""
+
+
 def _courses(run: RunFolder, plan: Plan, events: list[dict]) -> str:
     """Of every training that has finished an epoch its curves and, where there is one, the sections through a case."""
     epochs = [event for event in events if event["kind"] == "epoch"]
@@ -94,19 +111,21 @@ def _courses(run: RunFolder, plan: Plan, events: list[dict]) -> str:
         if canvas:
             caption = f"Losses and Dice of {training.key} over its epochs"
             figures.append(f"<figure>{canvas.svg(caption)}</figure>")
-            figures.append(_preview(run.path / training.key / "preview.png", training.key))
+            seen = f"One case as the best epoch of {training.key} sees it"
+            figures.append(_picture(run.path / training.key / "preview.png", seen))
     return "<h2>Courses</h2>\n" + "\n".join(figures) if figures else ""
 
 
-def _preview(path: Path, training: str) -> str:
+def _picture(path: Path, caption: str) -> str:
+    """The PNG ``path`` as a figure; empty where there is none."""
     if not path.exists():
         return ""
     data = base64.b64encode(path.read_bytes()).decode("ascii")
-    caption = escape(f"One case as the best epoch of {training} sees it")
+    caption = escape(caption)
     return f'<figure><img src="data:image/png;base64,{data}" alt="{caption}"><figcaption>{caption}.</figcaption></figure>'
 
 
-def _cases(run: RunFolder) -> str:
+def _case_list(run: RunFolder) -> str:
     data = run.read("data")
     if not data:
         return ""

@@ -33,6 +33,12 @@ class SvgCanvas:
         fill = "#ffffff" if hollow else _rgb(colour)
         self._parts.append(f'<circle cx="{position[0]:.1f}" cy="{position[1]:.1f}" r="{radius:g}" fill="{fill}" stroke="{_rgb(colour)}"/>')
 
+    def box(self, corner, other, fill=None, outline=None) -> None:
+        """Draw a rectangle between two corners."""
+        (x, y), (to_x, to_y) = corner, other
+        colours = " ".join(f'{name}="{_rgb(colour) if colour else "none"}"' for name, colour in (("fill", fill), ("stroke", outline)))
+        self._parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{to_x - x:.1f}" height="{to_y - y:.1f}" {colours}/>')
+
     def svg(self, title: str) -> str:
         """The picture as an ``svg`` element that fills the width it is given; ``title`` is what is read out instead of it."""
         width, height = self._size
