@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nibabel.orientations as orientations
 import numpy as np
+import torch
 
 from KDNetLib.device import choose_device
 from KDNetLib.errors import InputError
@@ -68,7 +69,7 @@ def draw_slices(run: RunFolder, plan: Plan, data: Path, names: list[str] | None,
         if gone:
             raise InputError(f"{data} no longer holds {', '.join(gone)}.")
         networks = {}
-        shown = [_shown(run, plan, tested_by[name], finished, found[name], networks, place) for name in chosen]
+        shown = [segmented_again(run, plan, tested_by[name], finished, found[name], networks, place) for name in chosen]
     except InputError as error:
         if names:
             raise
@@ -84,8 +85,14 @@ def cases_at_quartiles(rows: list[dict], student: Training) -> list[str]:
     return list(dict.fromkeys(ordered[round(quartile * (len(ordered) - 1))][1] for quartile in _QUARTILES))
 
 
-def _shown(run: RunFolder, plan: Plan, student: Training, finished: list[Training], case: TrainingCase, networks: dict, device) -> Shown:
-    """``networks`` keeps the systems that were loaded, by their training."""
+def segmented_again(
+    run: RunFolder, plan: Plan, student: Training, finished: list[Training], case: TrainingCase, networks: dict, device: torch.device
+) -> Shown:
+    """``case`` as ``student``, its baseline and its teacher segment it, as far as they are ``finished``.
+
+    ``networks`` keeps the systems that were loaded, by their training. Raises InputError where a checkpoint or the case
+    cannot be read.
+    """
     settings = plan.settings
     columns = {"Baseline": baseline_of(student), "Student": student, "Teacher": student.teacher}
     (scan,), affine = case.read([settings.student_modality])
