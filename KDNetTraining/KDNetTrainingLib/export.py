@@ -55,14 +55,24 @@ def export_model(
         },
         "measured": measured,
         "licence": plan.licence,
-        "citation": _CITATION,
+        "citation": _citation(SYSTEMS[training.system].source),
     })
     return path
 
 
+def _citation(source: str) -> str:
+    """The system's ``source``, where it is not the paper itself, before the paper whose framework it was trained in."""
+    return _CITATION if source == SYSTEMS["gt+kl+kd"].source else f"{source}. {_CITATION}"
+
+
 def _summary(plan: Plan, training: Training, trained_on: int) -> str:
     settings, epochs = plan.settings_of(training), plan.epochs(training)
-    if SYSTEMS[training.system].taught:
+    if settings.teacher_model and SYSTEMS[training.system].taught:
+        what = (
+            f"A student seeing {settings.student_modality} was trained for {epochs} epochs ({SYSTEMS[training.system].what}) by a teacher that was "
+            f"given as {Path(settings.teacher_model).name}"
+        )
+    elif SYSTEMS[training.system].taught:
         what = (
             f"A teacher seeing {', '.join(settings.teacher_modalities)} was trained for {plan.epochs(training.teacher)} epochs with the reference "
             f"(Eq. 4), then a student seeing {settings.student_modality} for {epochs} epochs ({SYSTEMS[training.system].what})"

@@ -50,6 +50,8 @@ def test_a_given_teacher_teaches_the_same_student_as_one_of_the_run(first, data,
     given.write_bytes((first / "models/both-teacher.safetensors").read_bytes())
     running.start(taught_by(given), data, tmp_path / "run", "cpu")
     assert sorted(path.name for path in (tmp_path / "run/all").iterdir()) == ["gt+kl+kd"]
+    manifest = load_model(tmp_path / "run/models/second.safetensors")[1]
+    assert "by a teacher that was given as given.safetensors" in manifest.training["summary"] and manifest.citation.startswith("Hu M")
     given.unlink()
     running.resume(tmp_path / "run", None, "cpu")  # its own copy is enough
     ours, theirs = (load_model(path)[0].state_dict() for path in (tmp_path / "run/models/second.safetensors", first / "models/both.safetensors"))
