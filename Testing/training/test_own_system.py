@@ -1,7 +1,8 @@
-"""The example of an own system and an own network: exactly this text is trained, exported and read back, in a copy of the packages."""
+"""The README's example of an own system and an own network: exactly this text is trained, exported and read back, in a copy of the packages."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,76 +12,10 @@ from training.generated_cases import write_case
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: What a reader writes, file by file; a file that is there already gets the lines at the end of its list.
-EXAMPLE = '''
-# KDNetTraining/KDNetTrainingLib/systems/hints.py
-"""Hints: the student's bottleneck shall be the teacher's, voxel by voxel (Romero et al., FitNets, ICLR 2015)."""
-
-import torch
-
-from KDNetTrainingLib.losses import segmentation_loss
-from KDNetTrainingLib.systems.taught import TaughtSystem
-
-
-class Hints(TaughtSystem):
-    def losses(self, images, classes):
-        with torch.no_grad():
-            wanted, _ = self.teacher.encode(self.seen_by_teacher(images))
-        bottleneck, features = self.network.encode(self.seen(images))
-        logits = self.network.decode(bottleneck, features)
-        terms = {"gt": segmentation_loss(classes, logits), "hint": (bottleneck - wanted).square().mean()}
-        return {"loss": terms["gt"] + terms["hint"], **terms}, logits
-
-# KDNetTraining/KDNetTrainingLib/systems/registry.py, in SYSTEMS
-    "hints": Entry(
-        "Hints", "GT and equal bottlenecks", _ALL, _ONE, "Romero et al., ICLR 2015", "hints.Hints",
-        taught=True, takes_skips=True, takes_network=True,
-    ),
-
-# KDNetSegmentation/KDNetLib/networks/shallow.py
-"""An encoder-decoder of two resolutions."""
-
-import torch
-from torch import nn
-from torch.nn import functional
-
-from KDNetLib.networks.base import MAX_CHANNELS, MAX_WIDTH, EncodingNetwork, check_whole_numbers
-from KDNetLib.networks.blocks import conv_block
-
-
-class Shallow(EncodingNetwork):
-    divisor = 2
-
-    def __init__(self, channels: int = 1, classes: int = 4, width: int = 16, skips: int = 1):
-        super().__init__()
-        self.parameters_given = {"channels": channels, "classes": classes, "width": width, "skips": skips}
-        check_whole_numbers(self.parameters_given, {"channels": (1, MAX_CHANNELS), "classes": (2, 16), "width": (1, MAX_WIDTH), "skips": (0, 4)})
-        self.above = conv_block(channels, width)
-        self.below = conv_block(width, 2 * width, stride=2)
-        self.last = conv_block(3 * width if skips else 2 * width, width)
-        self.head = nn.Conv3d(width, classes, kernel_size=1)
-
-    @property
-    def deepest_layers(self):
-        return [self.below]
-
-    def encode(self, x, step=None):
-        above = self.above(x)
-        return self.below(above), [above]
-
-    def decode_features(self, bottleneck, features, step=None):
-        x = functional.interpolate(bottleneck, scale_factor=2, mode="trilinear")
-        x = self.last(torch.cat((*features, x), dim=1) if self.parameters_given["skips"] else x)
-        if step:
-            step(1.0)
-        return x
-
-# KDNetSegmentation/KDNetLib/networks/registry.py, in ARCHITECTURES
-    "Shallow": "shallow",
-
-# KDNetTraining/KDNetTrainingLib/networks.py, in NETWORKS
-    "shallow": "Shallow",
-'''
+#: What the README tells a reader to write, file by file; a file that is there already gets the lines at the end of its list.
+EXAMPLE = next(
+    "\n" + block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL) if "hints.py" in block
+)
 
 EXPERIMENT = {
     "version": 1, "preset": "paper", "systems": ["hints", "hints-shallow"],
