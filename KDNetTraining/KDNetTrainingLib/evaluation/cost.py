@@ -19,7 +19,7 @@ class Cost:
 
     ``counted`` has the four numbers of ``evaluation.counting.Counted``. ``seconds_per_step``: median over epochs;
     ``hours`` of one training, validation included, mean over the finished ones; ``gpu_gb`` and ``memory_gb`` (2³⁰
-    bytes): the most that a GPU's tensors, and the whole process, ever took.
+    bytes): the most that a GPU's tensors took in one of them, and the whole process until its end.
     """
 
     training: Training
@@ -62,7 +62,7 @@ def costs_markdown(found: list[Cost], plan: Plan) -> str:
         "Parameters: of the network used at test, and of all that is trained. GFLOP (a multiplication and an addition are two): convolutions and\n"
         f"matrix products, of one forward pass of that network over {sides} voxels, and of one training step (batch of {plan.settings.batch_size}, forward and\n"
         "backward, with the teacher's forward pass; systems that drop modalities in training with all of them). Hours without those of the teacher.\n"
-        f"Memory: the most that the process had taken until then, which may have been in a training before.{uncounted}\n\n" + markdown_table(header, lines)
+        f"Memory: the peak of a GPU's tensors in a training, and of the process until its end, which may have been in a training before.{uncounted}\n\n" + markdown_table(header, lines)
     )
 
 

@@ -95,7 +95,7 @@ def _divided(rows: list[Row], lines: list[list]) -> list[list]:
     beyond = sum(row.beyond for row in rows)
     if not beyond:
         return lines
-    return [*lines[:-beyond], ["**Not in the paper's table**", *[""] * (len(lines[0]) - 1)], *lines[-beyond:]]
+    return [*lines[:-beyond], ["**Further**", *[""] * (len(lines[0]) - 1)], *lines[-beyond:]]
 
 
 def _model(table: Table, row: Row, modalities: int) -> str:

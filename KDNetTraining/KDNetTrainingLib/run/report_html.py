@@ -23,13 +23,13 @@ from KDNetTrainingLib.settings import Settings
 
 _STYLE = """
 :root { color-scheme: light }
-body { max-width: 62rem; margin: 2rem auto; padding: 0 1.5rem; color: #222; background: #fff }
+body { max-width: 72rem; margin: 2rem auto; padding: 0 1.5rem; color: #222; background: #fff }
 body { font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif }
 h1 { font-size: 1.7rem; line-height: 1.25 } h2 { margin-top: 2.6rem; border-bottom: 1px solid #ccc; padding-bottom: .3rem }
 h3 { margin-top: 2rem; font-size: 1.05rem } .wide { overflow-x: auto }
 table { border-collapse: collapse; margin: .6rem 0; font-size: .9em; font-variant-numeric: tabular-nums }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #e4e4e4 }
-th { border-bottom-color: #888 } tr.other td { background: #fff6d6 } tr.other td:first-child { font-weight: 600 }
+th { border-bottom-color: #888 } #results td { white-space: nowrap } tr.other td { background: #fff6d6 } tr.other td:first-child { font-weight: 600 }
 pre, code { font-family: ui-monospace, Consolas, "DejaVu Sans Mono", monospace; font-size: .92em }
 pre { background: #f5f5f5; padding: .7rem 1rem; overflow-x: auto }
 figure { margin: 1rem 0 2rem; break-inside: avoid } svg, img { display: block; max-width: 100%; height: auto }

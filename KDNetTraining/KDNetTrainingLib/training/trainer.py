@@ -39,6 +39,8 @@ class Trainer:
         self, system: System, cases: list[CachedCase], validation: list[CachedCase], epochs: int, settings: Settings,
         checkpoints: Checkpoints, world: World, report: Callable[..., None], interruption: Interruption,
     ):
+        if world.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(world.device)  # the epochs tell the peak of this training, not of one before
         self._system = system.to(world.device, memory_format=torch.channels_last_3d)
         self._validation, self._epochs, self._settings = validation, epochs, settings
         self._checkpoints, self._world, self._report, self._interruption = checkpoints, world, report, interruption
