@@ -22,6 +22,9 @@ def read_experiment(path: Path, command: str, changed: dict) -> Plan:
     """
     bundled = _BUNDLED / f"{path}.json"
     path = bundled if bundled.exists() else Path(path)
+    if not path.is_file():
+        along = ", ".join(sorted(file.stem for file in _BUNDLED.glob("*.json")))
+        raise InputError(f"There is no experiment file {path}; give one, or the name of one that comes along: {along}.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -37,5 +40,4 @@ def read_experiment(path: Path, command: str, changed: dict) -> Plan:
         plan = Plan(content["systems"], own, command, content.get("seeds", ()), name=path.stem)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    exported = [label for label in plan.systems if label.split("-")[0] != "teacher"]
-    return replace(plan, settings=settings_from(changed, own), exported=exported)
+    return replace(plan, settings=settings_from(changed, own), exported=plan.systems)

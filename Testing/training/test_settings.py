@@ -185,7 +185,7 @@ def test_an_experiment_file_is_read_and_options_go_over_it(tmp_path):
     file.write_text(json.dumps({"version": 1, "systems": labels, "preset": "paper", "seeds": [4, 0], "settings": {"epochs": 7, "folds": 2}}))
     plan = read_experiment(file, "kdnet experiment mine.json", {"epochs": 3})
     assert (plan.settings.epochs, plan.settings.folds, plan.seeds, plan.name) == (3, 2, (4, 0), "mine")
-    assert plan.systems == tuple(labels) and plan.exported == ("baseline", "gt+kl-0skips")
+    assert plan.systems == tuple(labels) and plan.exported == tuple(labels)
     for content, message in (("{", "cannot be read"), ('{"version": 1, "systems": ["baseline"]}', "needs version, systems and preset"), ("[]", "not an experiment file"),
                              ('{"systems": ["baseline"], "preset": "paper"}', "needs version, systems and preset"),
                              ('{"version": 2, "systems": ["baseline"], "preset": "paper"}', "of version 2; this program knows version 1"),
@@ -200,6 +200,8 @@ def test_an_experiment_file_is_read_and_options_go_over_it(tmp_path):
         file.write_text(content)
         with pytest.raises(InputError, match=message):
             read_experiment(file, "", {})
+    with pytest.raises(InputError, match="no experiment file nosuch; give one, or the name of one that comes along: all, table1, table2"):
+        read_experiment("nosuch", "", {})
     file = file.rename(tmp_path / "not a name.json")
     file.write_text('{"version": 1, "systems": ["baseline"], "preset": "paper"}')
     with pytest.raises(InputError, match="not a name.json: The name 'not a name' cannot"):
