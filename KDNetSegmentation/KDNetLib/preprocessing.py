@@ -52,7 +52,7 @@ class Preprocessing:
             raise InputError("The part of the scan that the network looks at is empty; check the scan's position and its background.")
         cropped = torch.stack([torch.from_numpy(_z_score(channel[box])) for channel in turned])
         foreground = np.logical_or.reduce([channel[box] != 0 for channel in turned])
-        return PreparedInput(resample(cropped, grid.weights_in()), turned[0].shape, to_ras, box, grid, foreground)
+        return PreparedInput(resample(cropped, grid.weights_in()), channels[0].shape, to_ras, box, grid, foreground)
 
     def _box(self, turned: list[np.ndarray], spacing: np.ndarray) -> tuple[slice, slice, slice]:
         shape = turned[0].shape
@@ -111,7 +111,7 @@ class PreparedInput:
     """The network's input ``tensor`` (C, X, Y, Z) float32 in RAS axis order, with the record of how to go back."""
 
     tensor: torch.Tensor
-    _turned_shape: tuple[int, int, int]
+    _shape: tuple[int, int, int]
     _to_ras: np.ndarray
     _box: tuple[slice, slice, slice]
     _grid: _Grid
@@ -127,33 +127,30 @@ class PreparedInput:
         """Bring class ``probabilities`` (classes, X, Y, Z) on the network's grid back to the input's own grid.
 
         Returns the argmax (I, J, K) uint8, and the probabilities (classes, I, J, K) float16 where ``keep``, else None.
+        Both lie in memory as NIfTI files hold them, first axis fastest.
         Voxels that are zero in every channel, and all outside the box, are background: no reference of BraTS 2021's
         24 open cases labels a zero voxel, and interpolation would carry labels over the brain's edge.
         """
-        classes = np.zeros(self._turned_shape, dtype=np.uint8)
-        kept = None
+        classes = np.zeros(self._shape, dtype=np.uint8, order="F")
+        in_box = orientations.apply_orientation(classes, self._to_ras)[self._box]
+        kept = kept_in_box = None
         if keep:
-            kept = np.zeros((len(probabilities), *self._turned_shape), dtype=np.float16)
+            kept = np.zeros((*self._shape, len(probabilities)), dtype=np.float16, order="F").transpose(3, 0, 1, 2)
             kept[0] = 1
+            kept_in_box = [orientations.apply_orientation(share, self._to_ras)[self._box] for share in kept]
         weights = self._grid.weights_back()
-        first, second, third = self._box
         slab = max(1, _SLAB_VOXELS // (self._grid.box_size[1] * self._grid.box_size[2]))
         for begin in range(0, self._grid.box_size[0], slab):
-            rows = weights[0][begin : begin + slab]
-            part = resample(probabilities, (rows, weights[1], weights[2]))
-            outside = torch.from_numpy(~self._foreground[begin : begin + len(rows)])
-            part[0].masked_fill_(outside, 1)
-            part[1:].masked_fill_(outside, 0)
-            place = (slice(first.start + begin, first.start + begin + len(rows)), second, third)
-            classes[place] = part.argmax(dim=0).to(torch.uint8).cpu().numpy()
+            rows = slice(begin, begin + slab)
+            part = resample(probabilities, (weights[0][rows], weights[1], weights[2]))
+            inside = self._foreground[rows]
+            # Shares sum to 1, so that a voxel with 0.6 of background is background: few are left to compare.
+            found = np.unravel_index(np.flatnonzero(inside & (part[0] < 0.6).cpu().numpy()), inside.shape)
+            in_box[rows][found] = part[(slice(None), *found)].max(dim=0).indices.cpu().numpy()
             if keep:
-                kept[(slice(None), *place)] = part.to(torch.float16).cpu().numpy()
-        return self._turn_back(classes), None if kept is None else np.stack([self._turn_back(c) for c in kept])
-
-    def _turn_back(self, array: np.ndarray) -> np.ndarray:
-        ras = np.array([[0, 1], [1, 1], [2, 1]])
-        back = orientations.ornt_transform(ras, self._to_ras)
-        return np.ascontiguousarray(orientations.apply_orientation(array, back))
+                for share, of_class in zip(kept_in_box, part.to(torch.float16).cpu().numpy()):
+                    np.copyto(share[rows], of_class, where=inside)
+        return classes, kept
 
 
 def _z_score(channel: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ coarser; both meet where the steps are equal. With step 2 and offset 0.5 it is t
 """
 
 import torch
+from torch.nn import functional
 
 
 def axis_weights(size_in: int, size_out: int, start: float, step: float) -> torch.Tensor:
@@ -28,9 +29,26 @@ def axis_weights(size_in: int, size_out: int, start: float, step: float) -> torc
 def resample(volume: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
     """Apply one weight matrix per spatial axis to ``volume`` (C, X, Y, Z) float32; gives (C, X', Y', Z').
 
-    The axis that shrinks most goes first, so that the others work on less.
+    An axis that is only shifted is cropped and padded, which is the same product without its zeros; the result may
+    therefore be a view of ``volume``. The axis that shrinks most goes first, so that the others work on less.
     """
-    order = sorted(range(3), key=lambda axis: weights[axis].shape[0] / weights[axis].shape[1])
-    for axis in order:
-        volume = torch.tensordot(volume, weights[axis].to(volume.device), dims=([axis + 1], [1])).movedim(-1, axis + 1)
-    return volume.contiguous()
+    padding = [0] * 6  # as functional.pad wants it: last axis first
+    for axis in sorted(range(3), key=lambda axis: weights[axis].shape[0] / weights[axis].shape[1]):
+        rows, columns = weights[axis].shape
+        shift = _shift_of(weights[axis])
+        if shift is None:
+            volume = torch.tensordot(volume, weights[axis].to(volume.device), dims=([axis + 1], [1])).movedim(-1, axis + 1)
+        else:
+            first, end = max(0, shift), min(columns, shift + rows)
+            volume = volume.narrow(axis + 1, first, end - first)
+            padding[4 - 2 * axis : 6 - 2 * axis] = first - shift, shift + rows - end
+    return functional.pad(volume, padding) if any(padding) else volume
+
+
+def _shift_of(weights: torch.Tensor) -> int | None:
+    """The ``s`` by which output ``o`` is input ``o + s``, and zero where there is no such input; None for other weights."""
+    used = weights.nonzero()[:1]
+    if not len(used):
+        return None
+    shift = int(used[0, 1] - used[0, 0])
+    return shift if torch.equal(weights, torch.ones_like(weights).triu(shift).tril(shift)) else None

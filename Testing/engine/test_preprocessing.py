@@ -170,3 +170,43 @@ def test_zero_voxels_are_never_labelled():
     classes, probabilities = prepared.restore(certain, keep=True)
     assert np.array_equal(classes == 3, scan != 0)
     assert np.array_equal(probabilities[0] == 1, scan == 0)
+
+
+def restored_densely(prepared, probabilities, scan, affine):
+    """What ``restore`` must give, by full matrices in float64 and numpy's argmax over every voxel; and the margin to the second class."""
+    to_ras = nibabel.io_orientation(affine)
+    turned = nibabel.apply_orientation(scan, to_ras)
+    dense = np.einsum("cxyz,ax,by,dz->cabd", probabilities.double().numpy(), *(w.double().numpy() for w in prepared._grid.weights_back()))
+    used = turned[prepared._box] != 0
+    classes, margin = np.zeros(turned.shape, dtype=np.uint8), np.ones(turned.shape)
+    classes[prepared._box] = np.where(used, dense.argmax(axis=0), 0)
+    margin[prepared._box] = np.where(used, np.subtract(*np.sort(dense, axis=0)[[-1, -2]]), 1)
+    back = nibabel.orientations.ornt_transform(np.array([[0, 1], [1, 1], [2, 1]]), to_ras)
+    return nibabel.apply_orientation(classes, back), nibabel.apply_orientation(margin, back)
+
+
+@pytest.mark.parametrize("spacing", [(1, 1, 1), (2, 2, 2), (1, 1, 3), (0.9, 1.3, 2), (3, 3, 3)])
+@pytest.mark.parametrize("network_spacing", [1.0, 2.0])
+@pytest.mark.parametrize("order", [0, 5, 19, 46])
+@pytest.mark.parametrize("slab", [600, 10**6])
+def test_restoring_few_voxels_gives_what_comparing_all_does(monkeypatch, spacing, network_spacing, order, slab):
+    """Eighths as shares, so that ties are many: they go to the first class, as numpy resolves them."""
+    monkeypatch.setattr("KDNetLib.preprocessing._SLAB_VOXELS", slab)
+    rng = np.random.default_rng(order)
+    scan = np.zeros((19, 16, 17), dtype=np.float32)
+    scan[2:16, 3:16, 1:14] = rng.uniform(1, 2, (14, 13, 13)) * (rng.random((14, 13, 13)) < 0.9)
+    scan, affine = reoriented(scan, affine_of(spacing), *ORIENTATIONS[order])
+    prepared = Preprocessing("whole-brain", network_spacing).prepare([scan], affine, 8)
+    probabilities = torch.from_numpy(rng.multinomial(8, (0.4, 0.2, 0.2, 0.2), prepared.tensor.shape[1:]) / 8).movedim(-1, 0).float().contiguous()
+    before = probabilities.clone()
+    classes, kept = prepared.restore(probabilities, keep=True)
+    expected, margin = restored_densely(prepared, probabilities, scan, affine)
+    if set(spacing) == {network_spacing}:
+        assert (margin == 0).mean() > 0.01
+        np.testing.assert_array_equal(classes, expected)
+    else:
+        assert (margin > 1e-5).mean() > 0.8  # where two classes are equal, rounding decides
+        np.testing.assert_array_equal(classes[margin > 1e-5], expected[margin > 1e-5])
+    assert classes.dtype == np.uint8 and classes.shape == kept.shape[1:] == scan.shape
+    np.testing.assert_array_equal(classes[margin > 2e-3], kept.argmax(axis=0)[margin > 2e-3])
+    assert torch.equal(probabilities, before), "what was given is left as it is"

@@ -73,3 +73,43 @@ def test_order_of_axes_does_not_matter_to_several_channels():
     weights = (axis_weights(6, 12, -0.25, 0.5), axis_weights(10, 5, 0.5, 2), axis_weights(4, 4, 0, 1))
     expected = np.einsum("cxyz,ax,by,dz->cabd", volume.astype(float), *(w.double().numpy() for w in weights))
     np.testing.assert_allclose(resample(torch.from_numpy(volume), weights).numpy(), expected, atol=1e-5)
+
+
+SHIFTED = [
+    ((9, 8, 7), (9, 8, 7), (0, 0, 0), (1, 1, 1)),  # nothing to do
+    ((9, 8, 7), (5, 4, 7), (2, 4, 0), (1, 1, 1)),  # a crop
+    ((9, 8, 7), (16, 16, 16), (-3, -4, -4), (1, 1, 1)),  # padding on both sides
+    ((9, 8, 7), (12, 6, 9), (-5, 3, 2), (1, 1, 1)),  # both at once, beyond the end
+    ((9, 8, 7), (6, 5, 4), (20, 0, 0), (1, 1, 1)),  # past the input: all zero
+    ((9, 8, 7), (9, 8, 7), (0.5, -0.5, 0.25), (1, 1, 1)),  # shifts by parts of a voxel
+    ((9, 8, 7), (9, 4, 14), (0, 0.5, -0.25), (1, 2, 0.5)),  # shifted, coarser and finer
+    ((1, 8, 7), (4, 8, 1), (0, -2, 3), (1, 1, 1)),  # one voxel
+]
+
+
+@pytest.mark.parametrize(("sizes_in", "sizes", "starts", "steps"), SHIFTED)
+def test_shifted_axes_equal_the_product_with_their_matrix(sizes_in, sizes, starts, steps):
+    volume = np.random.default_rng(8).normal(size=(3, *sizes_in)).astype(np.float32)
+    weights = tuple(axis_weights(*axis) for axis in zip(sizes_in, sizes, starts, steps))
+    expected = np.einsum("cxyz,ax,by,dz->cabd", volume.astype(float), *(w.double().numpy() for w in weights))
+    found = resample(torch.from_numpy(volume), weights).numpy()
+    whole = all(float(number).is_integer() for number in (*starts, *steps)) and set(steps) == {1}
+    np.testing.assert_allclose(found, expected, atol=0 if whole else 1e-6)
+
+
+def test_weights_that_are_almost_a_shift_are_none():
+    """A hole, a doubled entry, a weight that is not 1: each must be multiplied out."""
+    volume = torch.from_numpy(random_volume(6, 6, 6))[None]
+    for row, column, value in ((2, 2, 0.0), (2, 4, 1.0), (5, 5, 0.999), (0, 0, 0.0)):
+        matrix = torch.eye(6)
+        matrix[row, column] = value
+        for axis, letters in enumerate(("ax,cxyz->cayz", "ay,cxyz->cxaz", "az,cxyz->cxya")):
+            weights = [torch.eye(6)] * 3
+            weights[axis] = matrix
+            torch.testing.assert_close(resample(volume, tuple(weights)), torch.einsum(letters, matrix, volume))
+
+
+def test_a_crop_takes_no_memory():
+    volume = torch.from_numpy(random_volume(9, 8, 7))[None]
+    weights = tuple(axis_weights(n, n - 2, 1, 1) for n in (9, 8, 7))
+    assert resample(volume, weights).untyped_storage().data_ptr() == volume.untyped_storage().data_ptr()
