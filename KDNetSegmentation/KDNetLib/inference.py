@@ -88,25 +88,33 @@ def _fits(width: int, tile, device: torch.device) -> bool:
 
 @torch.inference_mode()
 def _predict_on(networks, volume, tile, device, flips, step) -> torch.Tensor:
-    flip_sets = list(itertools.chain.from_iterable(itertools.combinations((1, 2, 3), n) for n in range(4))) if flips else [()]
     starts = [_starts(side, length) for side, length in zip(volume.shape[1:], tile)]
     corners = list(itertools.product(*starts))
-    share = 1 / (len(networks) * len(flip_sets) * len(corners))
+    if len(corners) == 1:
+        return _mean_probabilities(networks, volume.to(device), flips, step).cpu()
     weight = _weight(tile)
     total, weights = None, torch.zeros(volume.shape[1:])
     for corner in corners:
         place = (slice(None), *(slice(begin, begin + length) for begin, length in zip(corner, tile)))
-        part = volume[place].to(device)
-        summed = sum(
-            _probabilities(network.to(device), part.flip(axes), lambda s: step(s * share)).flip(axes)
-            for network in networks
-            for axes in flip_sets
-        )
+        found = _mean_probabilities(networks, volume[place].to(device), flips, lambda share: step(share / len(corners))).cpu()
         if total is None:
-            total = torch.zeros((summed.shape[0], *volume.shape[1:]))
-        total[place] += summed.cpu() * weight
+            total = torch.zeros((found.shape[0], *volume.shape[1:]))
+        total[place] += found * weight
         weights[place[1:]] += weight
-    return total / (weights * len(networks) * len(flip_sets))
+    return total.div_(weights)
+
+
+def _mean_probabilities(networks, part, flips, step) -> torch.Tensor:
+    """Over ``networks`` and, where ``flips``, over the 8 flips of ``part``; stays on its device."""
+    flip_sets = list(itertools.chain.from_iterable(itertools.combinations((1, 2, 3), n) for n in range(4))) if flips else [()]
+    count = len(networks) * len(flip_sets)
+    total = None
+    for network, axes in itertools.product(networks, flip_sets):
+        turned = part.flip(axes) if axes else part  # torch copies also where there is nothing to flip
+        found = _probabilities(network.to(part.device), turned, lambda share: step(share / count))
+        found = found.flip(axes) if axes else found
+        total = found if total is None else total.add_(found)
+    return total if count == 1 else total.div_(count)
 
 
 def _probabilities(network, part, step) -> torch.Tensor:
