@@ -8,6 +8,7 @@ model without one gives no confidence, since an uncalibrated number would be bel
 
 import math
 
+import numpy as np
 import torch
 
 from KDNetLib.labels import REGIONS
@@ -32,8 +33,8 @@ def expected_dice(probabilities: torch.Tensor, inside: torch.Tensor) -> dict[str
     flat, brain = probabilities.flatten(1), inside.flatten()
     expected = flat[1:] @ brain.float()  # voxels of each class
     # Where another class is above background, background has less than a half: few voxels are left to look at.
-    candidates = flat[:, torch.nonzero((flat[0] < 0.5) & brain)[:, 0]]
-    predicted = candidates.argmax(dim=0)
+    candidates = flat[:, np.flatnonzero(((flat[0] < 0.5) & brain).cpu().numpy())]
+    predicted = candidates.max(dim=0).indices  # the same as argmax, and several times faster
     promised = {}
     for region, indices in REGIONS.items():
         own = sum(predicted == index for index in indices).bool()

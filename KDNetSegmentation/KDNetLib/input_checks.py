@@ -31,16 +31,19 @@ def usable_image(image: Image, brain_mask: np.ndarray | None = None) -> tuple[Im
     if array.dtype.kind not in "iufb":
         raise InputError(f"{name} holds {array.dtype} values; export the magnitude image as plain numbers.")
     spacing = _spacing(image)
-    array = array.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+        low, high = np.array([array.min(), array.max()], dtype=np.float32)  # of small integers faster than of float32
+        array = array.astype(np.float32)
     warnings = []
-    finite = np.isfinite(array)
-    if not finite.all():
+    if not np.isfinite([low, high]).all():  # min and max pass NaN on
+        finite = np.isfinite(array)
         if not finite.any():
             raise InputError(f"{name} has no finite voxel (all are NaN or infinite); export it again.")
         lost = 100 * (1 - finite.mean())
         warnings.append(f"{lost:.2g} % of the voxels are NaN or infinite; they count as background.")
         array[~finite] = 0
-    if array.min() == array.max():
+        low, high = array.min(), array.max()
+    if low == high:
         what = "empty (every voxel is 0)" if array.flat[0] == 0 else f"constant (every voxel is {array.flat[0]:g})"
         raise InputError(f"{name} is {what}; choose the post-contrast T1 scan.")
     array, background_warning = _with_zero_background(array)
@@ -53,7 +56,7 @@ def usable_image(image: Image, brain_mask: np.ndarray | None = None) -> tuple[Im
 
 def result_warnings(classes: np.ndarray) -> list[str]:
     """Warnings about a finished label map (class indices 0 to 3)."""
-    if not (classes > 0).any():
+    if not classes.any():
         return ["No tumour was found."]
     if not (classes == 3).any():
         return ["No enhancing tumour was found; that is usual in low-grade glioma, but check that the scan is post-contrast."]
@@ -99,8 +102,9 @@ def _masked(array: np.ndarray, brain_mask: np.ndarray, name: str) -> np.ndarray:
 def _geometry_warnings(array: np.ndarray, spacing: np.ndarray, masked: bool) -> list[str]:
     warnings = []
     foreground = array != 0
-    volume_ml = foreground.sum() * spacing.prod() / 1000
-    if not masked and (foreground.mean() > 1 - LEAST_BACKGROUND or volume_ml > LARGEST_BRAIN_ML):
+    voxels = np.count_nonzero(foreground)
+    volume_ml = voxels * spacing.prod() / 1000
+    if not masked and (voxels > (1 - LEAST_BACKGROUND) * foreground.size or volume_ml > LARGEST_BRAIN_ML):
         warnings.append(
             "The scan does not look skull-stripped, so the result is unreliable: "
             "extract the brain first (HD-BET) or give a brain mask."

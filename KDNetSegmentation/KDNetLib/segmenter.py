@@ -101,7 +101,7 @@ class Segmenter:
         predicted, device = predict(networks, prepared.tensor, device, self._flips, clock.advance, tell)
         clock.start("Returning to the scan's grid")
         classes, kept = prepared.restore(predicted, probabilities)
-        promised = expected_dice(predicted, (prepared.tensor != 0).any(dim=0))
+        promised = expected_dice(predicted, prepared.tensor.any(dim=0))
         confidence = calibrated(promised, calibration["map"]) if calibration else None
         clock.finish()
         return Segmentation(
@@ -135,7 +135,8 @@ class Segmenter:
 def volumes_ml(classes: np.ndarray, affine: np.ndarray) -> dict[str, float]:
     """Volumes in ml of NCR, ED, ET, TC and WT in class indices 0 to 3; a voxel's volume is |det| of the affine."""
     voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
-    counts = np.bincount(classes.ravel(), minlength=4)
+    voxels = classes.ravel(order="K")
+    counts = np.bincount(voxels[voxels != 0], minlength=4)  # without the background, which would be most of the work
     parts = {label.key: (label.index,) for label in LABELS} | REGIONS
     return {key: float(counts[list(parts[key])].sum()) * voxel_ml for key in VOLUME_KEYS}
 

@@ -45,6 +45,21 @@ def test_nan_counts_as_background_and_their_share_is_told():
     assert f"{100 / 70:.2g} %" in warnings[0]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_one_voxel_that_is_not_finite_in_float32_is_found(value):
+    array = brain()[0].astype(np.float64)
+    array[35, 40, 32] = value
+    usable, warnings = usable_image(Image(array, affine_of()))
+    assert usable.array[35, 40, 32] == 0 and "NaN or infinite" in warnings[0]
+
+
+def test_what_float32_cannot_tell_apart_is_constant():
+    array = np.ones((8, 8, 8))
+    array[0, 0, 0] += 1e-12
+    with pytest.raises(InputError, match=r"constant \(every voxel is 1\)"):
+        usable_image(Image(array, affine_of()))
+
+
 def test_negative_background_becomes_zero_and_the_brain_keeps_its_contrast():
     array = brain()[0]
     shifted = np.where(array == 0, np.float32(-1024), array - 1024)

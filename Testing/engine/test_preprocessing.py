@@ -176,7 +176,7 @@ def restored_densely(prepared, probabilities, scan, affine):
     """What ``restore`` must give, by full matrices in float64 and numpy's argmax over every voxel; and the margin to the second class."""
     to_ras = nibabel.io_orientation(affine)
     turned = nibabel.apply_orientation(scan, to_ras)
-    dense = np.einsum("cxyz,ax,by,dz->cabd", probabilities.double().numpy(), *(w.double().numpy() for w in prepared._grid.weights_back()))
+    dense = np.einsum("cxyz,ax,by,dz->cabd", probabilities.double().numpy(), *(w.double().numpy() for w in prepared._grid.weights_back()), optimize=True)
     used = turned[prepared._box] != 0
     classes, margin = np.zeros(turned.shape, dtype=np.uint8), np.ones(turned.shape)
     classes[prepared._box] = np.where(used, dense.argmax(axis=0), 0)
@@ -187,7 +187,7 @@ def restored_densely(prepared, probabilities, scan, affine):
 
 @pytest.mark.parametrize("spacing", [(1, 1, 1), (2, 2, 2), (1, 1, 3), (0.9, 1.3, 2), (3, 3, 3)])
 @pytest.mark.parametrize("network_spacing", [1.0, 2.0])
-@pytest.mark.parametrize("order", [0, 5, 19, 46])
+@pytest.mark.parametrize("order", [0, 19, 46])
 @pytest.mark.parametrize("slab", [600, 10**6])
 def test_restoring_few_voxels_gives_what_comparing_all_does(monkeypatch, spacing, network_spacing, order, slab):
     """Eighths as shares, so that ties are many: they go to the first class, as numpy resolves them."""
