@@ -4,6 +4,7 @@ import csv
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -26,6 +27,15 @@ def test_one_scan_gives_a_label_map_beside_it_and_its_volumes(model, tmp_path, c
         shown = float(re.search(rf" {key} +([\d.]+) ml", out)[1])
         assert shown == pytest.approx(np.isin(labels, values).sum() * 0.064, abs=0.006)
     assert "p1_t1ce.nii.gz: Segmenting" in err and "\r" not in err, "plain lines where no terminal is"
+
+
+def test_nothing_is_imported_that_one_scan_does_not_need(model, tmp_path):
+    """scipy.spatial takes as long as all the rest but torch."""
+    scan = make_scan(tmp_path / "scan.nii")
+    code = f"import sys\nfrom KDNetLib.cli.main import main\nmain(['segment', {str(scan)!r}, '--model', {str(model)!r}])\n"
+    code += "print(sorted({'scipy.spatial', 'scipy.ndimage', 'PIL', 'matplotlib', 'sympy', 'torch.utils.tensorboard'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert " written (" in done.stdout and done.stdout.splitlines()[-1] == "[]"
 
 
 def test_where_the_output_goes(model, tmp_path, capsys):

@@ -145,15 +145,17 @@ class _Work:
         return result
 
     def _brain_mask(self, image, progress: Progress):
-        from KDNetLib.cli.same_grid import require_same_grid
-        from KDNetLib.image_io import read_labelmap
-        from KDNetLib.skull_stripping import brain_mask
-
         if self._arguments.brain_mask:
+            # Here, because scipy.spatial behind it takes as long to import as the rest but torch.
+            from KDNetLib.cli.same_grid import require_same_grid
+            from KDNetLib.image_io import read_labelmap
+
             mask = read_labelmap(self._arguments.brain_mask)
             require_same_grid(image, mask)
             return mask.array != 0
         if self._arguments.skull_strip:
+            from KDNetLib.skull_stripping import brain_mask
+
             progress.update(0, "Extracting the brain with HD-BET")
             return brain_mask(image, self._arguments.device)
         return None
