@@ -69,6 +69,7 @@ def test_training_snippet_trains(slicer_bench, tmp_path, monkeypatch, capsys):
     assert len(printed) > 1 and "'WT': " in printed[-1]
 
 
-@pytest.mark.parametrize("path", re.findall(r"(?:Testing|KDNetSegmentation|KDNetTraining|Resources)/[\w./-]+\w", README))
+# A comment "# PATH" at a line's start names a file that the reader is to write (test_own_system.py writes and trains it).
+@pytest.mark.parametrize("path", re.findall(r"(?<!^# )(?:Testing|KDNetSegmentation|KDNetTraining|Resources)/[\w./-]+\w", README, re.MULTILINE))
 def test_paths_named_in_the_readme_exist(path):
     assert (ROOT / path).exists()

@@ -200,7 +200,7 @@ def test_an_experiment_file_is_read_and_options_go_over_it(tmp_path):
         file.write_text(content)
         with pytest.raises(InputError, match=message):
             read_experiment(file, "", {})
-    with pytest.raises(InputError, match="no experiment file nosuch; give one, or the name of one that comes along: all, table1, table2"):
+    with pytest.raises(InputError, match="no experiment file nosuch; give one, or the name of one that comes along: all, table1, table2, tables"):
         read_experiment("nosuch", "", {})
     file = file.rename(tmp_path / "not a name.json")
     file.write_text('{"version": 1, "systems": ["baseline"], "preset": "paper"}')

@@ -48,13 +48,14 @@ def test_nobody_waits_for_torch():
 
 
 def test_the_files_that_come_along_are_the_papers_tables_and_every_system():
-    table1, table2, everything = (read_experiment(Path(name), "", {}) for name in ("table1", "table2", "all"))
+    table1, table2, tables, everything = (read_experiment(Path(name), "", {}) for name in ("table1", "table2", "tables", "all"))
     losses = ("baseline", "teacher", "gt+kl", "gt+kd", "gt+kl+kd")
     assert table2.systems == (*losses, *(f"{label}-0skips" for label in losses)) and len(table2.trainings()) == 3 * 10
     assert set(table1.systems) == {"baseline", "teacher", "gt+kl+kd", "u-hved", "hemis"}
+    assert set(tables.systems) == {*table1.systems, *table2.systems}
     assert set(everything.systems) >= {*table1.systems, *table2.systems, "gt+kl+kd-residual"}
     assert {training.system for training in everything.trainings()} == set(SYSTEMS)
-    assert all((plan.settings.epochs, plan.settings.folds) == (500, 3) for plan in (table1, table2, everything))
+    assert all((plan.settings.epochs, plan.settings.folds) == (500, 3) for plan in (table1, table2, tables, everything))
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
