@@ -32,6 +32,7 @@ class KDNetTrainingLogic(ScriptedLoadableModuleLogic):
         self._parameterNode = None
         self._runs: dict[Path, TrainingRun] = {}
         self._worker = None
+        self._listing = None
 
     def getParameterNode(self):
         """The panel's choices in the scene, wrapped with their types; one wrapper per node."""
@@ -116,12 +117,17 @@ class KDNetTrainingLogic(ScriptedLoadableModuleLogic):
 
     def startListingDevices(self, onFinished):
         """Ask which devices there are; ``onFinished(job)`` gets texts in ``job.result`` whose first word names the device."""
+        if self._listing is not None and not self._listing.finished:
+            return  # its answer is on the way to the same panel
         self._worker = self._worker or WorkerProcess(lambda text: None)
         job = DeviceListJob(self._worker, onFinished=onFinished)
         job.start()
+        self._listing = job
 
     def shutdown(self) -> None:
         """Slicer closes, or the module is reloaded: save and end what was not started to go on."""
+        if self._listing is not None:
+            self._listing.cancel(_("KDNetTraining closes."))
         if self._worker is not None:
             self._worker.stop()
         for run in self._runs.values():

@@ -190,7 +190,10 @@ class KDNetTrainingWidget(ModuleWidget):
     def _onDataChecked(self):
         # Looking at data is no reason to ask for an installation.
         if not (self._devices.listed or missingPackages()):
-            self.logic.startListingDevices(self._onDevicesListed)
+            try:
+                self.logic.startListingDevices(self._onDevicesListed)
+            except KDNetError:
+                pass  # without PythonSlicer nothing can be started either, and the start says so
         self.updatePanel()
 
     def _onDevicesListed(self, job):

@@ -336,6 +336,16 @@ def test_devices_are_listed_once_data_are_there(panel, readHere, cases):
     assert devices[0] == "auto" and "cpu" in devices
 
 
+def test_a_panel_that_closes_while_devices_are_listed_leaves_no_file(panel, readHere, cases):
+    before = set(os.listdir(slicer.app.temporaryPath))
+    check(panel, cases)
+    check(panel, cases)  # the second check does not ask again while the answer is on its way
+    assert not panel._devices.listed
+    assert len(set(os.listdir(slicer.app.temporaryPath)) - before) == 1
+    panel.cleanup()
+    assert set(os.listdir(slicer.app.temporaryPath)) == before
+
+
 def test_every_disabled_control_says_why():
     for state in (
         PanelState(),
