@@ -6,6 +6,7 @@ import torch
 from scipy import ndimage
 
 from engine.generated import random_network
+from KDNetLib.networks.blocks import Convolution
 from KDNetLib.networks.encoder_decoder import EncoderDecoder
 
 
@@ -144,3 +145,30 @@ def test_normalisation_is_torchs_instance_norm_and_keeps_the_layout(batch):
     torch.testing.assert_close(results[0], results[1])
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-4)
     assert results[0].is_contiguous(memory_format=torch.channels_last_3d)
+
+
+@pytest.mark.parametrize(("channels", "size"), [(3, (4, 5, 6)), (2, (7, 6, 5)), (1, (9, 4, 4)), (2, (3, 6, 6)), (400, (8, 8, 4))])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_small_sample_in_halves_gives_torchs_convolution(channels, size, stride):
+    torch.manual_seed(0)
+    own = Convolution(channels, 2, stride).double()
+    torchs = torch.nn.Conv3d(channels, 2, 3, stride, padding=1, bias=False).double()
+    torchs.load_state_dict(own.state_dict())
+    x = torch.randn(1, channels, *size, dtype=torch.double)
+    found = {}
+    for name, convolution in (("own", own), ("torch", torchs)):
+        image = x.clone().requires_grad_()
+        out = convolution(image)
+        (out * torch.linspace(-1, 1, out.numel(), dtype=torch.double).view_as(out)).sum().backward()
+        found[name] = out.detach(), image.grad, convolution.weight.grad
+    for one, other in zip(found["own"], found["torch"]):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_small_single_sample_is_given_to_onednn():
+    network = EncoderDecoder(width=4, levels=3, skips=2)
+    with torch.profiler.profile() as profile:
+        network(torch.randn(1, 1, 16, 16, 16)).sum().backward()
+    called = {event.key: event.count for event in profile.key_averages()}
+    # torch's own place for 1×1×1 kernels of a single sample is the slow one.
+    assert called.get("aten::slow_conv3d_forward", 0) <= 1 and called["aten::mkldnn_convolution"] >= 10

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from KDNetLib.networks.any_subset import Part, Run, run_plainly
-from KDNetLib.networks.blocks import InstanceNorm
+from KDNetLib.networks.blocks import Convolution, InstanceNorm
 
 LEVELS = 4
 DIVISOR = 2 ** (LEVELS - 1)
@@ -69,4 +69,4 @@ def _block(level: int, entering: int, between: int, leaving: int) -> Part:
 
 def _layer(entering: int, leaving: int) -> tuple[nn.Module, ...]:
     norm = InstanceNorm(entering, affine=True)
-    return norm, nn.LeakyReLU(0.01, inplace=True), nn.Conv3d(entering, leaving, kernel_size=3, padding=1, bias=False)
+    return norm, nn.LeakyReLU(0.01, inplace=True), Convolution(entering, leaving)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from KDNetLib.networks.blocks import InstanceNorm, conv_block
+from KDNetLib.networks.blocks import Convolution, InstanceNorm, conv_block
 from KDNetLib.networks.levels import LevelledNetwork
 
 #: Residual blocks per level of the encoder, and the most channels of a level (nnU-Net's ResEncUNetPlanner).
@@ -30,7 +30,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, stride: int = 1):
         super().__init__()
         self.first = conv_block(channels_in, channels_out, stride)
-        self.second = nn.Sequential(nn.Conv3d(channels_out, channels_out, kernel_size=3, padding=1, bias=False), InstanceNorm(channels_out, affine=True))
+        self.second = nn.Sequential(Convolution(channels_out, channels_out), InstanceNorm(channels_out, affine=True))
         nn.init.zeros_(self.second[1].weight)
         self.shortcut = nn.Sequential()
         if stride > 1:
