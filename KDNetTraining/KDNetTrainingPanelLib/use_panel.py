@@ -30,6 +30,8 @@ class UsePanel:
         self._progressPanel = progressPanel
         self._run = self._other = None
         self._files = []
+        self._picked = ""
+        self.ui.modelFileComboBox.connect("activated(int)", self._pick)
         self._toolTips = {}
         for button, action in (
             (self.ui.useButton, self._use), (self.ui.exportButton, self._export), (self.ui.reportButton, self._openReport),
@@ -43,6 +45,7 @@ class UsePanel:
         """Offer what can be done with a ``WatchedRun`` as it is now, or nothing for None."""
         if run is not self._run:
             self._run = run
+            self._picked = ""
             self._setOther(None)
             self._showStatus("")
         if self._other is not None and (self._other.behind or self._other.state == "running"):
@@ -62,11 +65,15 @@ class UsePanel:
             return
         self._files = files
         comboBox = self.ui.modelFileComboBox
-        chosen = comboBox.currentText
         comboBox.clear()
         for name in files:
             comboBox.addItem(name)
-        comboBox.currentIndex = files.index(chosen) if chosen in files else len(files) - 1
+        students = [name for name in files if _isStudent(self._path(name))]
+        if files:
+            comboBox.currentIndex = files.index(self._picked if self._picked in files else (students or files)[-1])
+
+    def _pick(self, index):
+        self._picked = self.ui.modelFileComboBox.currentText
 
     def _use(self):
         modalities = read_manifest(self._chosen()).modalities
@@ -149,6 +156,13 @@ def disabledReasons(run, hasFiles: bool) -> dict[str, str]:
         "reportButton": noRun or noReport,
         "compareButton": noRun,
     }
+
+
+def _isStudent(path):
+    try:
+        return len(read_manifest(path).modalities) == 1
+    except KDNetError:
+        return False  # a damaged file; whoever uses it is told
 
 
 def _report(run):

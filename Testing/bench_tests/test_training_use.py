@@ -67,6 +67,28 @@ def test_the_new_student_becomes_the_model_and_segments(panels, trained, segment
     assert "tiny-student" in panels.use.ui.useStatusLabel.text
 
 
+def test_a_student_is_offered_as_soon_as_there_is_one_unless_another_was_picked(panels, trained):
+    comboBox = panels.use.ui.modelFileComboBox
+    student, teacher = trained.folder / "models" / "tiny-student.safetensors", "tiny-student-teacher.safetensors"
+    student.rename(trained.folder / "away")
+    panels.show(trained)
+    assert comboBox.currentText == teacher
+    (trained.folder / "away").rename(student)
+    panels.show(trained)
+    assert comboBox.count == 2 and comboBox.currentText == student.name
+    comboBox.currentIndex = comboBox.findText(teacher)
+    comboBox.activated.emit(comboBox.currentIndex)
+    student.rename(trained.folder / "away")
+    panels.show(trained)
+    (trained.folder / "away").rename(student)
+    panels.show(trained)
+    assert comboBox.count == 2 and comboBox.currentText == teacher
+    student.write_bytes(b"not a model")
+    panels.show(None)
+    panels.show(trained)
+    assert comboBox.count == 2
+
+
 def test_a_teacher_is_no_model_for_one_scan(panels, trained):
     panels.show(trained)
     comboBox = panels.use.ui.modelFileComboBox

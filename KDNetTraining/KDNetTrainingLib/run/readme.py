@@ -180,7 +180,9 @@ def _files(run: RunFolder, state: RunState) -> str:
 
 
 def _commands(run: RunFolder, plan: Plan) -> str:
-    models = sorted(path.name for path in (run.path / "models").glob("*.safetensors"))
+    # A teacher needs more than one scan.
+    students = [plan.model_name(each) for each in plan.trainings() if plan.exports(each) and each.system != "teacher"]
+    models = [path for path in (run.path / "models" / f"{name}.safetensors" for name in students) if path.exists()]
     lines = [
         "## Going on\n",
         "    kdnet status RUN --follow   how far it is, until it ends",
@@ -188,7 +190,7 @@ def _commands(run: RunFolder, plan: Plan) -> str:
         "    kdnet resume RUN            go on where it ended",
     ]
     if models:
-        lines.append(f"    kdnet segment SCAN --model RUN/models/{models[0]} -o OUT\n")
+        lines.append(f"    kdnet segment SCAN --model RUN/models/{models[0].name} -o OUT\n")
         lines.append(f"RUN is this folder; SCAN is a {plan.settings.student_modality} scan.")
     else:
         lines.append("\nRUN is this folder.")
