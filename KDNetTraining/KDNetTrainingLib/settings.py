@@ -35,6 +35,7 @@ class Settings:
     spacing: float = _number(2.0, "side of the network's voxel in mm", 0.5, 8.0)
     crop: tuple = _other((64, 64, 64), "sides of a training sample in network voxels, multiples of 16")
     augmentation: str = _choice("paper", "paper: random flips; strong: also rotation, scaling, elastic and intensity changes", "paper", "strong")
+    transplantation: float = _number(0.0, "share of the samples that get a piece with another training case's tumour (CarveMix)", 0.0, 1.0)
     epochs: int = _number(500, "passes over the training cases", 1, 100000)
     epochs_teacher: int = _number(0, "passes for the teacher; 0: as many as the others", 0, 100000)
     batch_size: int = _number(1, "cases per step and process; the paper does not say", 1, 64)

@@ -16,20 +16,30 @@ from torch.nn import functional
 from KDNetLib.labels import LABELS
 from KDNetTrainingLib.data.augmentation import Augmentation, Geometry, draw_geometry, uniform, vary_intensities
 from KDNetTrainingLib.data.cache import CachedCase
+from KDNetTrainingLib.data.transplantation import transplanted
 
 
 def training_sample(
-    case: CachedCase, size: tuple[int, int, int], augmentation: Augmentation, seed: int, device: torch.device
+    case: CachedCase, size: tuple[int, int, int], augmentation: Augmentation, seed: int, device: torch.device, donor: CachedCase | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A random part of ``case``, changed at random; everything that is drawn depends on ``seed`` alone.
 
     Args:
         size: sides of the sample in network voxels; along an axis where the case is smaller, it lies in the middle of
             zeros.
+        donor: a piece with its tumour is transplanted into the sample.
     Returns:
         images (4, *size) float32 and classes (*size) int64 on ``device``, one geometry for all of them.
     """
     generator = torch.Generator().manual_seed(seed)
+    images, classes = _random_part(case, size, augmentation, generator, device)
+    if donor is not None:
+        # Before the intensities vary, which would tell the two apart.
+        images, classes = transplanted(images, classes, *_random_part(donor, size, augmentation, generator, device), generator)
+    return vary_intensities(images, generator) if augmentation.intensity else images, classes
+
+
+def _random_part(case, size, augmentation, generator, device):
     shape, extent = case.classes.shape, tuple(case.fine * side for side in size)
     geometry = draw_geometry(augmentation, extent, generator)
     # Anywhere inside the case, or the case in the middle.
@@ -37,10 +47,9 @@ def training_sample(
     start = torch.where(slack > 0, slack * uniform(generator, 0, 1, 3), central)
     if geometry.linear is None and geometry.knots is None:
         axes = [axis - 3 for axis in geometry.flipped]
-        images, classes = (part.flip(axes) for part in _aligned(case, start.round().int().tolist(), size, device))
-    else:
-        images, classes = _warped(case, start, size, geometry, device)
-    return vary_intensities(images, generator) if augmentation.intensity else images, classes
+        images, classes = _aligned(case, start.round().int().tolist(), size, device)
+        return images.flip(axes), classes.flip(axes)
+    return _warped(case, start, size, geometry, device)
 
 
 def plain_sample(case: CachedCase, size: tuple[int, int, int] | None, divisor: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -32,14 +32,20 @@ class Batches:
         for step in range(begin, self.steps):
             started = time.monotonic()
             places = [(step * together + self._world.rank * self._settings.batch_size + index) % len(order) for index in range(self._settings.batch_size)]
-            samples = [self._sample(epoch, place, self._cases[order[place]]) for place in places]
+            samples = [self._sample(epoch, place, order[place]) for place in places]
             images, classes = (torch.stack(parts) for parts in zip(*samples))
             self.reading_seconds += time.monotonic() - started
             yield images.contiguous(memory_format=torch.channels_last_3d), classes, [self._cases[order[place]].name for place in places]
 
-    def _sample(self, epoch: int, place: int, case: CachedCase):
-        seed = seed_of(self._settings.seed, epoch, place)
-        return training_sample(case, self._settings.crop, PRESETS[self._settings.augmentation], seed, self._world.device)
+    def _sample(self, epoch: int, place: int, index: int):
+        settings, seed = self._settings, seed_of(self._settings.seed, epoch, place)
+        donor = None
+        if settings.transplantation:
+            generator = torch.Generator().manual_seed(seed_of(seed, "transplantation"))
+            others = [case for case in self._cases if case is not self._cases[index]]
+            if others and float(torch.rand(1, generator=generator)) < settings.transplantation:
+                donor = others[int(torch.randint(len(others), (1,), generator=generator))]
+        return training_sample(self._cases[index], settings.crop, PRESETS[settings.augmentation], seed, self._world.device, donor)
 
 
 def seed_of(*parts: int | str) -> int:
