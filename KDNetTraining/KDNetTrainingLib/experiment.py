@@ -101,6 +101,7 @@ class _Experiment:
                 raise Stopped(f"Stopped ({stop.reason_after_epoch or 'asked by another process'}) before {training.key}; everything is saved.")
             self._current, self._later = training, self._trainings[place + 1 :]
             self._train(training, cases, cached, teacher_of, stop)
+        self._led(self._tables)  # once more: a kill may have come between the last scores and what tells of them
 
     def _end(self, what: str, message: str) -> None:
         """Tell how the run ended, in its events, its report and its README; where that fails too, the first failure is the one to show."""
@@ -228,12 +229,15 @@ class _Experiment:
         system.to(self._world.device)  # scoring goes to the CPU where the device's memory does not suffice
 
     def _finish(self, training: Training, settings, system: System, tested, scores: Path, trained_on: int, unseen: bool, stop: Interruption) -> None:
-        """Scores, model file, pictures and report of a training."""
-        self._score(training, settings, system, tested, scores, trained_on, unseen, stop)
+        """Pictures, model file, scores and report of a training; the scores are what it is known to be finished by."""
         draw_training(self._run, training)
+        self._score(training, settings, system, tested, scores, trained_on, unseen, stop)
+        self._tables()
+        self._document()
+
+    def _tables(self) -> None:
         with in_turn(self._run, "report"):
             write_report(self._run, self._plan)
-        self._document()
 
     def _led(self, work: Callable):
         """What ``work`` gives in the first process, None in the others, which wait for it; where it fails there, all end."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,6 +88,15 @@ def test_the_same_command_again_does_nothing_anew(finished, data):
     running.start(PLAN, data, run, "cpu")
     running.resume(run, None, "cpu")
     assert ((run / "all/teacher/last.pt").stat().st_mtime_ns, len([e for e in events_of(run) if e["kind"] == "epoch"])) == before
+
+
+def test_killed_between_its_last_scores_and_the_tables_it_writes_them_when_it_goes_on(finished, data, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    expected = {name: (run / name).read_bytes() for name in ("results.csv", "table.md", "table1.csv", "boxplots.png")}
+    for name in expected:
+        (run / name).write_bytes(b"of the training before")
+    running.resume(run, data, "cpu")
+    assert {name: (run / name).read_bytes() for name in expected} == expected
 
 
 def test_another_plan_or_other_data_in_the_same_folder_are_refused(finished, data, tmp_path):
