@@ -211,6 +211,12 @@ def test_seeds_are_told_and_averaged(run):
     assert [line[key] for key in ("seeds", "cases", "native_ET_dice")] == ["2", "2", "70"]  # mean of 60 and 80
 
 
+def test_another_modality_than_the_papers_is_told(run):
+    for modality in ("t1ce", "flair"):
+        write_report(run, Plan(("baseline",), replace(Settings(), student_modality=modality), ""))
+        assert ("the one modality is flair and not the paper's T1ce" in table_of(run)) == (modality == "flair")
+
+
 def test_one_training_has_no_deviation_and_says_what_it_was_scored_on(run):
     plan = plan_of("gt+kl+kd", folds=0)
     for training in plan.trainings():

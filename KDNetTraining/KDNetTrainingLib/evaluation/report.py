@@ -61,7 +61,9 @@ def _introduction(run: RunFolder, plan: Plan, begun: dict[str, dict]) -> str:
         lines.append("One training without test cases, scored on the cases that also chose the epoch: too good for what it would reach on others.")
     if len(plan.seeds) > 1:
         lines.append(f"Every training with {len(plan.seeds)} seeds: a case's Dice is the mean over those that are finished.")
-    lines.append("The paper's figures: Hu et al., MICCAI 2020, BraTS 2018, 500 epochs, 3 folds; it does not say on which grid.")
+    lines.append("The paper's figures: Hu et al., MICCAI 2020, BraTS 2018, T1ce alone, 500 epochs, 3 folds; it does not say on which grid.")
+    if plan.settings.student_modality != "t1ce":
+        lines.append(f"**Here the one modality is {plan.settings.student_modality} and not the paper's T1ce.**")
     waiting = [training.key for training in trainings if not scores_path(run.path, training).exists()]
     if waiting:
         lines.append(f"**Not finished yet, so not in the tables:** {', '.join(waiting)}.")
