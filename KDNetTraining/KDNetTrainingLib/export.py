@@ -7,6 +7,7 @@ from KDNetLib.model_file import save_model
 from KDNetTrainingLib.evaluation.scoring import mean_dice
 from KDNetTrainingLib.plan import Plan, Training
 from KDNetTrainingLib.settings import Settings
+from KDNetTrainingLib.systems.any_subset import AnySubsetSystem
 from KDNetTrainingLib.systems.base import System
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
@@ -48,7 +49,7 @@ def export_model(
         "preprocessing": {"preset": settings.preprocessing, "spacing": settings.spacing},
         "classes": ["background", "NCR", "ED", "ET"],
         "training": {
-            "summary": _summary(plan, training, trained_on),
+            "summary": _summary(plan, training, system, trained_on),
             "data": plan.data_text or f"{trained_on} cases of the trainer's own folder",
             "procedure": json.dumps(plan.settings_of(training).as_dict()),
             "limits": f"Trained on {trained_on} cases; for research use, never for decisions about a patient.",
@@ -65,7 +66,7 @@ def _citation(source: str) -> str:
     return _CITATION if source == SYSTEMS["gt+kl+kd"].source else f"{source}. {_CITATION}"
 
 
-def _summary(plan: Plan, training: Training, trained_on: int) -> str:
+def _summary(plan: Plan, training: Training, system: System, trained_on: int) -> str:
     settings, epochs = plan.settings_of(training), plan.epochs(training)
     if settings.teacher_model and SYSTEMS[training.system].taught:
         what = (
@@ -76,6 +77,11 @@ def _summary(plan: Plan, training: Training, trained_on: int) -> str:
         what = (
             f"A teacher seeing {', '.join(settings.teacher_modalities)} was trained for {plan.epochs(training.teacher)} epochs with the reference "
             f"(Eq. 4), then a student seeing {settings.student_modality} for {epochs} epochs ({SYSTEMS[training.system].what})"
+        )
+    elif isinstance(system, AnySubsetSystem):
+        what = (
+            f"A network for any subset of {', '.join(system.all_modalities)} was trained for {epochs} epochs with the reference "
+            f"({SYSTEMS[training.system].what}); here is what it needs for {', '.join(system.modalities)} alone"
         )
     else:
         what = f"A network was trained for {epochs} epochs with the reference ({SYSTEMS[training.system].what})"

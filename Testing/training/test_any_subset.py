@@ -231,4 +231,5 @@ def test_a_run_scores_every_subset_and_exports_for_the_student_modality(tmp_path
     assert len({tuple(row[f"{region}_volume_ml"] for region in REGIONS) for row in rows if row["space"] == "crop"}) > 8
     network, manifest = load_model(tmp_path / "run" / "models" / "tiny.safetensors")
     assert manifest.modalities == ["t1ce"] and type(network).__name__ == "UHeMIS"
+    assert "any subset of t1, t1ce, t2, flair was trained for 1 epochs" in manifest.training["summary"] and "for t1ce alone" in manifest.training["summary"]
     assert events_of(tmp_path / "run")[-1]["what"] == "finished"
