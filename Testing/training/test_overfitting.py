@@ -41,7 +41,7 @@ def learned(system, images, classes):
     pytest.fail("The system did not learn two cases.")
 
 
-@pytest.mark.parametrize("name", ["synthesis", "shared-layers", "protokd"])
+@pytest.mark.parametrize("name", ["baseline", "gt+kl", "gt+kd", "gt+kl+kd", "synthesis", "shared-layers", "protokd"])
 def test_a_student_learns_two_cases(cases, teacher, name):
     images, classes = cases
     system = learned(SYSTEMS[name].make(SETTINGS, teacher if SYSTEMS[name].taught else None), images, classes)
