@@ -45,7 +45,7 @@ class UsePanel:
         """Offer what can be done with a ``WatchedRun`` as it is now, or nothing for None."""
         if run is not self._run:
             self._run = run
-            self._picked = ""
+            self._files, self._picked = None, ""  # files of the same names in another run are other files
             self._setOther(None)
             self._showStatus("")
         if self._other is not None and (self._other.behind or self._other.state == "running"):

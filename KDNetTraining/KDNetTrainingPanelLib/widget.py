@@ -1,5 +1,7 @@
 """The panel of the module KDNetTraining."""
 
+from contextlib import suppress
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -190,10 +192,8 @@ class KDNetTrainingWidget(ModuleWidget):
     def _onDataChecked(self):
         # Looking at data is no reason to ask for an installation.
         if not (self._devices.listed or missingPackages()):
-            try:
+            with suppress(KDNetError):  # without PythonSlicer nothing can be started either, and the start says so
                 self.logic.startListingDevices(self._onDevicesListed)
-            except KDNetError:
-                pass  # without PythonSlicer nothing can be started either, and the start says so
         self.updatePanel()
 
     def _onDevicesListed(self, job):

@@ -83,6 +83,8 @@ def test_a_student_is_offered_as_soon_as_there_is_one_unless_another_was_picked(
     (trained.folder / "away").rename(student)
     panels.show(trained)
     assert comboBox.count == 2 and comboBox.currentText == teacher
+    panels.show(readWhole(trained.folder))  # the same names, but another run
+    assert comboBox.count == 2 and comboBox.currentText == student.name
     student.write_bytes(b"not a model")
     panels.show(None)
     panels.show(trained)
