@@ -147,7 +147,7 @@ def test_normalisation_is_torchs_instance_norm_and_keeps_the_layout(batch):
     assert results[0].is_contiguous(memory_format=torch.channels_last_3d)
 
 
-@pytest.mark.parametrize(("channels", "size"), [(3, (4, 5, 6)), (2, (7, 6, 5)), (1, (9, 4, 4)), (2, (3, 6, 6)), (400, (8, 8, 4))])
+@pytest.mark.parametrize(("channels", "size"), [(3, (4, 5, 6)), (2, (7, 6, 5)), (1, (9, 4, 4)), (2, (3, 6, 6)), (2, (5, 7, 3)), (3, (5, 3, 8)), (400, (8, 8, 4))])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_small_sample_in_halves_gives_torchs_convolution(channels, size, stride):
     torch.manual_seed(0)
