@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from KDNetLib.errors import InputError, KDNetError
 from KDNetLib.memory import available_bytes
 from KDNetLib.peak_memory import process_peak
 from KDNetLib.preprocessing import Preprocessing
+from KDNetTrainingLib.coarse_to_fine import cost_from
 from KDNetTrainingLib.data.cache import CachedCase, fine_of
 from KDNetTrainingLib.errors import Stopped
 from KDNetTrainingLib.plan import Plan, Training, plan_from
@@ -74,7 +75,8 @@ def estimate(plan: Plan, cases: int, device: str) -> Estimate:
     seconds, disk = 0.0, float(cases * (case.images.nbytes + case.classes.nbytes))
     for each in trainings:
         cost = costs[_kind(each)]
-        seconds += plan.epochs(each) * (steps * cost.step_seconds + validation * cost.validation_seconds)
+        epochs = plan.epochs(each)
+        seconds += cost_from(0, epochs, plan.settings.coarse) * steps * cost.step_seconds + epochs * validation * cost.validation_seconds
         disk += 4 * cost.weights * (_VALUES_PER_WEIGHT + plan.exports(each))
     return Estimate(round(disk), _peak_memory(world.device), round(seconds, 1), str(world.device), available)
 
@@ -92,7 +94,7 @@ class _Cost:
         with tempfile.TemporaryDirectory() as folder:
             cases, checkpoints = [case] * settings.batch_size * (_STEPS + 2), Checkpoints(Path(folder), lambda message: None)
             with suppress(Stopped):
-                Trainer(system, cases, [], 1, settings, checkpoints, world, lambda **what: None, clock).run()
+                Trainer(system, cases, [], 1, replace(settings, coarse=0.0), checkpoints, world, lambda **what: None, clock).run()
         self.step_seconds = clock.step_seconds
         half = uses_bfloat16(settings.precision, world.device)
         times = []

@@ -303,5 +303,5 @@ class _Experiment:
     def _seconds_of_later(self, event: dict) -> float:
         """Seconds that the trainings after this one will take, by the speed of this one."""
         per_step = event["seconds_per_step"] if "seconds_per_step" in event else event["seconds"] / self._steps
-        own = self._plan.cost(self._current) / self._plan.epochs(self._current)
+        own = self._plan.cost_of_epoch(self._current, event["epoch"] - 1)
         return sum(per_step * self._steps * self._plan.cost(later) / own for later in self._later)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from KDNetLib.errors import InputError
 from KDNetLib.model_store import is_safe_name
+from KDNetTrainingLib.coarse_to_fine import cost_from, cost_of_epoch
 from KDNetTrainingLib.settings import Settings, settings_from
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
@@ -127,8 +128,12 @@ class Plan:
         return (self.settings.epochs_teacher if training.system == "teacher" else 0) or self.settings.epochs
 
     def cost(self, training: Training) -> float:
-        """About how long ``training`` takes, in epochs of the baseline."""
-        return self.epochs(training) * SYSTEMS[training.system].cost
+        """About how long ``training`` takes, in fine epochs of the baseline."""
+        return cost_from(0, self.epochs(training), self.settings.coarse) * SYSTEMS[training.system].cost
+
+    def cost_of_epoch(self, training: Training, epoch: int) -> float:
+        """About how long ``epoch`` of ``training``, counted from 0, takes, in the same unit."""
+        return cost_of_epoch(epoch, self.epochs(training), self.settings.coarse) * SYSTEMS[training.system].cost
 
     def exports(self, training: Training) -> bool:
         """Whether a model file is written of ``training``."""

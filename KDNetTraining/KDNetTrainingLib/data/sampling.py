@@ -39,6 +39,11 @@ def training_sample(
     return vary_intensities(images, generator) if augmentation.intensity else images, classes
 
 
+def coarsened(images: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A sample, ``images`` (C, D, H, W) and ``classes`` (D, H, W), at half the resolution: mean and most frequent class; sides even."""
+    return functional.avg_pool3d(images, 2), torch.from_numpy(_most_frequent(classes.cpu().numpy())).to(classes.device)
+
+
 def _random_part(case, size, augmentation, generator, device):
     shape, extent = case.classes.shape, tuple(case.fine * side for side in size)
     geometry = draw_geometry(augmentation, extent, generator)

@@ -8,7 +8,7 @@ import torch
 
 from KDNetTrainingLib.data.augmentation import PRESETS
 from KDNetTrainingLib.data.cache import CachedCase
-from KDNetTrainingLib.data.sampling import training_sample
+from KDNetTrainingLib.data.sampling import coarsened, training_sample
 from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.training.distributed import World
 
@@ -17,11 +17,12 @@ class Batches:
     """Batches of augmented samples of ``cases`` for this process of the ``world``.
 
     ``batch_size`` cases per process make a step; at an epoch's end the first cases of its order fill the last step, so
-    that every process has equally much to do. ``reading_seconds`` counts the time for reading and augmenting.
+    that every process has equally much to do. Before epoch ``fine_from`` the samples have half the
+    resolution. ``reading_seconds`` counts the time for reading and augmenting.
     """
 
-    def __init__(self, cases: list[CachedCase], settings: Settings, world: World):
-        self._cases, self._settings, self._world = cases, settings, world
+    def __init__(self, cases: list[CachedCase], settings: Settings, world: World, fine_from: int = 0):
+        self._cases, self._settings, self._world, self._fine_from = cases, settings, world, fine_from
         self.steps = -(-len(cases) // (settings.batch_size * world.size))
         self.reading_seconds = 0.0
 
@@ -45,7 +46,8 @@ class Batches:
             others = [case for case in self._cases if case is not self._cases[index]]
             if others and float(torch.rand(1, generator=generator)) < settings.transplantation:
                 donor = others[int(torch.randint(len(others), (1,), generator=generator))]
-        return training_sample(self._cases[index], settings.crop, PRESETS[settings.augmentation], seed, self._world.device, donor)
+        sample = training_sample(self._cases[index], settings.crop, PRESETS[settings.augmentation], seed, self._world.device, donor)
+        return coarsened(*sample) if epoch < self._fine_from else sample
 
 
 def seed_of(*parts: int | str) -> int:
