@@ -1,0 +1,64 @@
+"""Runs beside each other: the right differences, intervals and changes, and a clear word where there is nothing to compare."""
+
+import argparse
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from KDNetLib.errors import InputError
+from KDNetTrainingLib.cli import compare
+from KDNetTrainingLib.evaluation.comparison import compare_runs, comparison_markdown
+from KDNetTrainingLib.evaluation.results import scores_path, write_scores
+from KDNetTrainingLib.plan import Plan
+from KDNetTrainingLib.run.recorded_plan import record_plan
+from KDNetTrainingLib.settings import Settings
+
+CASES = [f"case-{index}" for index in range(8)]
+FIRST = np.array([0.30, 0.40, 0.55, 0.60, 0.62, 0.70, 0.80, 0.90])
+
+
+def make_run(path, dice, systems=("baseline",), finished=None, **changes):
+    """A run of 2 folds in which every system of ``finished`` has ``dice`` of CASES, in all regions; in the crop 0."""
+    plan = Plan(systems, replace(Settings(), folds=2, **changes), "kdnet experiment DATA RUN")
+    record_plan(plan, path, path)
+    for training in plan.trainings():
+        if training.label in (finished or systems):
+            rows = []
+            for case, value in list(zip(CASES, dice))[training.fold - 1 :: 2]:
+                for space, scale in (("native", 1), ("crop", 0)):
+                    numbers = {f"{region}_{ending}": value * scale for region in ("ET", "TC", "WT") for ending in ("dice", "hd95", "volume_ml", "reference_ml")}
+                    rows.append({"system": training.label, "fold": training.fold, "seed": 0, "case": case, "space": space, **numbers})
+            scores_path(path, training).parent.mkdir(parents=True, exist_ok=True)
+            write_scores(scores_path(path, training), rows)
+    return path
+
+
+def test_what_changed_and_how_much_it_gained(tmp_path):
+    first = make_run(tmp_path / "first", FIRST)
+    gained = make_run(tmp_path / "gained", FIRST + np.arange(1, 9) / 100, transplantation=0.5, alpha=1.0, crop=(32, 48, 32))
+    one, other = compare_runs([first, gained])
+    assert (one.run, one.changed, one.cases, one.difference) == ("first", {}, 8, {})
+    assert one.dice["ET"][0] == pytest.approx(60.875) and one.dice["ET"][1] < 60.875 < one.dice["ET"][2]
+    assert other.changed == {"transplantation": 0.5, "crop": [32, 48, 32]}  # alpha is nothing to a baseline
+    difference, p = other.difference["WT"]
+    # All eight differences are positive: two-sided p is 2 / 2^8.
+    assert difference == pytest.approx(4.5) and p == pytest.approx(2 / 256)
+    lines = comparison_markdown([one, other]).splitlines()
+    assert lines[2].startswith("| first | Baseline | – | 8 | 60.9 (") and "transplantation 0.5" in lines[3] and "crop 32×48×32" in lines[3]
+    assert lines[3].count("; +4.5, p 0.008") == 3
+
+
+def test_systems_that_are_not_finished_are_left_out(tmp_path, capsys):
+    run = make_run(tmp_path / "run", FIRST, ("baseline", "gt+kl+kd"), finished=["baseline", "gt+kl+kd"], alpha=1.0)
+    assert [each.training.label for each in compare_runs([run])] == ["baseline", "gt+kl+kd"]
+    assert [each.training.label for each in compare_runs([run], ["gt+kl+kd"])] == ["gt+kl+kd"]
+    assert compare_runs([make_run(tmp_path / "first", FIRST), run])[2].changed == {"alpha": 1.0}
+    with pytest.raises(InputError, match="scored in every fold"):
+        compare_runs([make_run(tmp_path / "begun", FIRST, ("baseline", "teacher"), finished=["nothing"])])
+    with pytest.raises(InputError, match="holds no run"):
+        compare_runs([tmp_path])
+    parser = argparse.ArgumentParser()
+    compare.add_parser(parser.add_subparsers())
+    assert compare.run(parser.parse_args(["compare", str(run)])) == 0
+    assert "| run | GT+KL+KD | – | 8 |" in capsys.readouterr().out
