@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from KDNetLib.model_file import save_model
+from KDNetLib.errors import InputError
+from KDNetLib.model_file import load_model, save_model
+from KDNetLib.networks.ensemble import ensemble_of
 from KDNetTrainingLib.evaluation.scoring import mean_dice
 from KDNetTrainingLib.plan import Plan, Training
 from KDNetTrainingLib.settings import Settings
@@ -52,13 +54,60 @@ def export_model(
             "summary": _summary(plan, training, system, trained_on),
             "data": plan.data_text or f"{trained_on} cases of the trainer's own folder",
             "procedure": json.dumps(plan.settings_of(training).as_dict()),
-            "limits": f"Trained on {trained_on} cases; for research use, never for decisions about a patient.",
+            "limits": _limits(trained_on),
         },
         "measured": measured,
         "licence": plan.licence,
         "citation": _citation(SYSTEMS[training.system].source),
     })
     return path
+
+
+def export_ensemble(path: Path, members: list[Path], plan: Plan, rows: list[dict], cases: int, name: str, data_text: str, licence: str) -> Path:
+    """Write the model files ``members``, one per fold of a cross-validation by ``plan``, as one that averages them; returns ``path``.
+
+    Args:
+        rows: the scores of every member on the cases that it was not trained on.
+        cases: how many cases the folds have together.
+    Raises:
+        ModelError: a member is no sound model file, or ``path`` cannot be written.
+        InputError: the members differ in architecture.
+    """
+    loaded = [load_model(member) for member in members]
+    first = loaded[0][1]
+    try:
+        ensemble = ensemble_of([network for network, _ in loaded])
+    except ValueError as error:
+        raise InputError(f"The models of this run cannot be combined: {error}.") from error
+    native = [row for row in rows if row["space"] == "native"]
+    save_model(path, ensemble, {
+        "name": name,
+        "title": f"{first.title}, mean of {len(members)} folds",
+        "modalities": first.modalities,
+        "preprocessing": first.preprocessing,
+        "classes": first.classes,
+        "training": {
+            **first.training,
+            "summary": f"{len(members)} networks, one per fold of a cross-validation, their class probabilities averaged; the first: {first.training['summary']}",
+            "data": data_text,
+            "limits": _limits(cases),
+        },
+        "measured": [{
+            "dataset": f"cross-validation: every case by the one of the {len(members)} networks that was not trained on its patient (the mean of all was trained on every case, "
+            "so it cannot be measured on them)",
+            "cases": len({row["case"] for row in native}),
+            "space": "native grid",
+            "dice": mean_dice(native),
+            "command": plan.command,
+        }],
+        "licence": licence,
+        "citation": first.citation,
+    })
+    return path
+
+
+def _limits(cases: int) -> str:
+    return f"Trained on {cases} cases; for research use, never for decisions about a patient."
 
 
 def _citation(source: str) -> str:

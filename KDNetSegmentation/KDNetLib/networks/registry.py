@@ -7,6 +7,7 @@ from KDNetLib.networks.base import Network
 #: Name of the class -> its file in this folder. Only what a model names is imported.
 ARCHITECTURES = {
     "EncoderDecoder": "encoder_decoder",
+    "Ensemble": "ensemble",
     "GatedFusion": "gated_fusion",
     "HeMIS": "hemis",
     "ResidualEncoderDecoder": "residual",

@@ -33,6 +33,6 @@ def held_out(run: RunFolder, plan: Plan, data: Path, label: str | None) -> tuple
         gone = [name for name in names if name not in cases]
         if gone or not names:
             what = f"{data} lacks the case {gone[0]}" if gone else f"{run.path} kept no case for testing"
-            raise InputError(f"{what}; a calibration needs cases that were held out of training.")
+            raise InputError(f"{what}; cases that were held out of training are needed for this.")
         found.append((training.key, training.fold, path, [cases[name] for name in names]))
     return label, found
