@@ -8,7 +8,7 @@ import torch
 #: features, their concatenation and the convolution's output; ``kdnet benchmark`` tells the peak.
 _PEAK_VALUES_PER_WIDTH = 8
 
-_REFUSALS = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc")
+_REFUSALS = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc", "can't start new thread")
 #: All that oneDNN says; a kind of convolution that it does not have fails earlier, at its "primitive descriptor".
 _REFUSAL_OF_ONEDNN = "could not create a primitive"
 
@@ -34,4 +34,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` is a device's refusal to give memory: CUDA has a class for it, CPU and MPS only a text."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and (str(error) == _REFUSAL_OF_ONEDNN or any(text in str(error) for text in _REFUSALS))
+    return is_refused_kernel(error) or (isinstance(error, RuntimeError) and any(text in str(error) for text in _REFUSALS))
+
+
+def is_refused_kernel(error: BaseException) -> bool:
+    """Whether oneDNN got no memory to make a kernel; from then on it refuses every new one in that thread."""
+    return isinstance(error, RuntimeError) and str(error) == _REFUSAL_OF_ONEDNN

@@ -72,7 +72,8 @@ def estimate(plan: Plan, cases: int, device: str) -> Estimate:
     trainings = plan.trainings()
     costs = {kind: _Cost(each, plan, case, world) for kind, each in {_kind(each): each for each in trainings}.items()}
     steps = -(-training // plan.settings.batch_size)
-    seconds, disk = 0.0, float(cases * (case.images.nbytes + case.classes.nbytes))
+    coarse = 1 / 8 if plan.settings.coarse else 0.0  # of the cases' bytes at half the resolution
+    seconds, disk = 0.0, cases * (case.images.nbytes + case.classes.nbytes) * (1 + coarse)
     for each in trainings:
         cost = costs[_kind(each)]
         epochs = plan.epochs(each)

@@ -94,13 +94,13 @@ class _Experiment:
         with ExitStack() as turn:
             # The first of several parts prepares the cases; the others find them, and check that they are the same.
             self._led(lambda: turn.enter_context(in_turn(self._run, "cases", self._waiting(stop))))
-            cases, cached = self._prepare(stop)
+            cases = self._prepare(stop)
         teacher_of: dict[str, Network] = {}
         for place, training in enumerate(self._trainings):
             if self._world.any_of(stop.reason_after_epoch is not None):
                 raise Stopped(f"Stopped ({stop.reason_after_epoch or 'asked by another process'}) before {training.key}; everything is saved.")
             self._current, self._later = training, self._trainings[place + 1 :]
-            self._train(training, cases, cached, teacher_of, stop)
+            self._train(training, cases, teacher_of, stop)
         self._led(self._tables)  # once more: a kill may have come between the last scores and what tells of them
 
     def _end(self, what: str, message: str) -> None:
@@ -128,8 +128,8 @@ class _Experiment:
             write_html_report(self._run)
             write_readme(self._run)
 
-    def _prepare(self, stop: Interruption) -> tuple[dict[str, TrainingCase], dict[str, CachedCase]]:
-        """Cases and their cached arrays by name; writes data.json, folds.json and environment.json."""
+    def _prepare(self, stop: Interruption) -> dict[str, TrainingCase]:
+        """Cases by name, and their cached arrays; writes data.json, folds.json and environment.json."""
         found, left_out = find_training_cases(self._data)
 
         def progress(done: int, total: int, name: str) -> None:
@@ -137,11 +137,17 @@ class _Experiment:
             if stop.reason:
                 raise Stopped(f"Stopped ({stop.reason}) while preparing the cases; {done} of {total} are done.")
 
-        def build():
-            return build_cache(found, self._run.path / "cache", self._preprocessing(), progress)
+        def cached(folder: str, preprocessing: Preprocessing):
+            def build():
+                return build_cache(found, self._run.path / folder, preprocessing, progress)
 
-        cached, bad, hashes = self._led(build) or build()  # the first process writes the cache, the others find it
-        left_out |= bad
+            opened, bad, hashes = self._led(build) or build()  # the first process writes the cache, the others find it
+            left_out.update(bad)
+            return {case.name: case for case in opened}, hashes
+
+        settings = self._plan.settings
+        self._cached, hashes = cached("cache", self._preprocessing())
+        self._coarse = cached("cache-coarse", Preprocessing(settings.preprocessing, 2 * settings.spacing))[0] if settings.coarse else {}
         cases = {case.name: case for case in found if case.name not in left_out}
         self._folds = self._make_folds(cases)
         for training in self._trainings:
@@ -161,7 +167,7 @@ class _Experiment:
         self._report(kind="run", what="resume" if resumed else "begin", trainings=list(epochs), epochs=list(epochs.values()), **whole)
         if self._world.leads:
             self._document()
-        return cases, {case.name: case for case in cached}
+        return cases
 
     def _record_data(self, hashes: dict[str, dict[str, str]], left_out: dict[str, str]) -> None:
         """Write data.json; refuses to go on with other cases than the run began with."""
@@ -193,7 +199,7 @@ class _Experiment:
         inner = inner_split(rest, self._plan.settings.inner_validation, self._plan.settings.seed)
         return tuple([case.name for case in part] for part in inner) + (test,)
 
-    def _train(self, training: Training, cases, cached, teacher_of, stop: Interruption) -> None:
+    def _train(self, training: Training, cases, teacher_of, stop: Interruption) -> None:
         plan = self._plan
         settings = plan.settings_of(training)
         train, validation, test = self._split(training, cases)
@@ -206,10 +212,11 @@ class _Experiment:
         def report(**what) -> None:
             self._report(training=training.key, **what)
             if self._world.leads and what["kind"] == "epoch" and what["best"] and validation:
-                self._preview(folder, system, cached[validation[0]], what["epoch"])
+                self._preview(folder, system, self._cached[validation[0]], what["epoch"])
 
-        shown = [cached[name] for name in train], [cached[name] for name in validation]
-        trainer = Trainer(system, *shown, epochs, settings, checkpoints, self._world, report, stop)
+        shown = [self._cached[name] for name in train], [self._cached[name] for name in validation]
+        coarse = [self._coarse[name] for name in train] if settings.coarse else []
+        trainer = Trainer(system, *shown, epochs, settings, checkpoints, self._world, report, stop, coarse)
         if trainer.epochs_done < epochs or not scores.exists() or training.system == "teacher":
             self._steps = trainer.steps_per_epoch
             if self._world.leads and trainer.epochs_done < epochs:

@@ -71,6 +71,8 @@ class Settings:
             raise InputError(f"crop must be three multiples of 16, at least 32, not {self.crop}.")
         if self.coarse and any(side < 64 or side % 32 for side in self.crop):
             raise InputError(f"crop must be three multiples of 32, at least 64, where samples are coarse at first, not {self.crop}.")
+        if self.coarse and self.spacing > 4:
+            raise InputError(f"spacing must be at most 4 mm where samples are coarse at first, not {self.spacing:g}.")
         if not self.teacher_modalities or len(set(self.teacher_modalities)) < len(self.teacher_modalities) or set(self.teacher_modalities) - set(MODALITIES):
             raise InputError(f"teacher_modalities must be different ones of {', '.join(MODALITIES)}, not {self.teacher_modalities}.")
         if self.folds == 1:

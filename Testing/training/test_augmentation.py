@@ -68,6 +68,34 @@ def test_every_change_of_intensity_leaves_the_background_at_zero_and_differs_bet
         assert torch.equal(varied, vary_intensities(images, seeded(seed)))
 
 
+def test_a_bias_field_varies_brightness_smoothly_and_keeps_mean_and_spread():
+    image = scan(1)[0]
+    inside = image != 0
+    changed = augmentation._biased(image, inside, seeded(1))
+    assert changed[inside].mean().item() == pytest.approx(0, abs=1e-4) and changed[inside].std(correction=0).item() == pytest.approx(1, abs=1e-3)
+    # Brightness divided by brightness is the field, up to the factor and the offset of the second z-score.
+    field = augmentation._smooth(image.shape, 3, seeded(1), image.device)
+    expected = (image[inside] + 3) * (0.25 * field[inside]).exp()
+    assert torch.corrcoef(torch.stack([changed[inside], expected]))[0, 1].item() == pytest.approx(1, abs=1e-5)
+    assert field.diff(dim=0).abs().max() < 0.5 and field.std() > 0.2
+
+
+def test_pieces_of_skull_lie_outside_the_brain_alike_in_every_modality():
+    images = torch.nn.functional.pad(scan(3), [6] * 6)
+    inside = (images != 0).any(dim=0)
+    left = augmentation.leave_skull(images, seeded(0))
+    pieces = (left != 0).any(dim=0) & ~inside
+    assert 0.1 < pieces.sum() / (augmentation._dilated(inside, 4) & ~augmentation._dilated(inside, 1)).sum() < 0.5
+    distances = ndimage.distance_transform_cdt(~inside.numpy(), metric="chessboard")[pieces.numpy()]
+    assert set(distances) == {2, 3, 4}
+    for before, after in zip(images, left):
+        assert len(after[pieces].unique()) == 1
+        both = after[pieces | inside]
+        assert both.mean().item() == pytest.approx(0, abs=1e-3) and both.std(correction=0).item() == pytest.approx(1, abs=1e-3)
+        assert torch.corrcoef(torch.stack([before[inside], after[inside]]))[0, 1].item() == pytest.approx(1, abs=1e-5)
+    assert torch.equal(left, augmentation.leave_skull(images, seeded(0))) and not augmentation.leave_skull(torch.zeros(2, 8, 8, 8), seeded(0)).any()
+
+
 def test_images_without_a_voxel_stay_so():
     assert all(not vary_intensities(torch.zeros(4, 8, 8, 8), seeded(seed)).any() for seed in range(20))
 

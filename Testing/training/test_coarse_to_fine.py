@@ -1,4 +1,4 @@
-"""Coarse epochs first: what a coarse sample is, when they end, and what they count in time left, cost and estimate."""
+"""Coarse epochs first: when they end, what a run prepares for them, and what they count in time left, cost and estimate."""
 
 from dataclasses import replace
 
@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from KDNetLib.errors import InputError
+from KDNetTrainingLib.cli import running
 from KDNetTrainingLib.coarse_to_fine import coarse_epochs, cost_from, cost_of_epoch
 from KDNetTrainingLib.data.cache import CachedCase
-from KDNetTrainingLib.data.sampling import coarsened
+from KDNetTrainingLib.evaluation.results import read_scores, scores_path
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.settings import settings_from
 from KDNetTrainingLib.systems.registry import SYSTEMS
@@ -17,6 +18,7 @@ from KDNetTrainingLib.training.batches import Batches
 from KDNetTrainingLib.training.checkpoints import Checkpoints
 from KDNetTrainingLib.training.distributed import World
 from KDNetTrainingLib.training.trainer import Trainer
+from training.generated_cases import write_case
 
 CPU = World(torch.device("cpu"))
 SETTINGS = settings_from({"crop": (64, 64, 64), "width": 1, "spacing": 4.0, "coarse": 0.75, "schedule": "polynomial", "inner_validation": 0.0})
@@ -26,22 +28,10 @@ class Never:
     reason = reason_after_epoch = None
 
 
-def case():
-    rng = np.random.default_rng(0)
-    classes = np.zeros((128, 128, 128), np.uint8)
-    classes[30:70, 40:80, 50:90] = 2
-    return CachedCase("case", rng.normal(size=(4, 127, 127, 127)).astype(np.float16), classes, 2, "")
-
-
-def test_a_coarse_sample_is_the_mean_and_the_most_frequent_class_of_eight_voxels():
-    images = torch.arange(64.0).reshape(1, 4, 4, 4)
-    classes = torch.zeros(4, 4, 4, dtype=torch.int64)
-    classes[0, 0, 0] = 3  # 1 of 8
-    classes[2:, 2:, 2:] = 1
-    classes[2, 2, 2:] = 2  # 2 of 8 beside 6
-    coarse, found = coarsened(images, classes)
-    assert coarse.shape == (1, 2, 2, 2) and coarse[0, 0, 0, 0] == np.mean([0, 1, 4, 5, 16, 17, 20, 21])
-    assert found.dtype == torch.int64 and found.flatten().tolist() == [0] * 7 + [1]
+def case(side):
+    classes = np.zeros([2 * side] * 3, np.uint8)
+    classes[side // 2 : side, side // 2 : side, side : 3 * side // 2] = 2
+    return CachedCase("case", np.random.default_rng(0).normal(size=(4, *[2 * side - 1] * 3)).astype(np.float16), classes, 2, "")
 
 
 def test_costs_by_hand():
@@ -53,11 +43,12 @@ def test_costs_by_hand():
 
 
 def test_the_first_epochs_are_coarse_and_the_time_left_knows(tmp_path):
-    shapes = [[images.shape[-1] for images, _, _ in Batches([case()], SETTINGS, CPU, fine_from=2).epoch(epoch, 0)] for epoch in range(3)]
+    fine, coarse = case(64), case(32)
+    shapes = [[images.shape[-1] for images, _, _ in Batches([fine], SETTINGS, CPU, [coarse], 2).epoch(epoch, 0)] for epoch in range(3)]
     assert shapes == [[32], [32], [64]]
     events = []
     Trainer(
-        SYSTEMS["baseline"].make(SETTINGS, None), [case()], [], 4, SETTINGS, Checkpoints(tmp_path, print), CPU, lambda **what: events.append(what), Never(),
+        SYSTEMS["baseline"].make(SETTINGS, None), [fine], [], 4, SETTINGS, Checkpoints(tmp_path, print), CPU, lambda **what: events.append(what), Never(), [coarse],
     ).run()
     epochs = [event for event in events if event["kind"] == "epoch"]
     # After the first epoch two coarse ones and a fine one are left, as long as ten coarse ones; after the third the fine one.
@@ -69,3 +60,15 @@ def test_a_crop_that_cannot_be_halved_is_refused(crop):
     with pytest.raises(InputError, match="multiples of 32, at least 64"):
         replace(SETTINGS, crop=crop)
     assert replace(SETTINGS, crop=crop, coarse=0.0)
+    with pytest.raises(InputError, match="at most 4 mm"):
+        replace(SETTINGS, spacing=5.0)
+
+
+def test_a_run_prepares_the_cases_at_both_resolutions(tmp_path):
+    for index in range(3):
+        write_case(tmp_path / "data", f"BraTS2021_{index:05}", seed=index)
+    plan = Plan(("baseline",), replace(SETTINGS, epochs=2, coarse=0.5), "kdnet train DATA RUN", test=("BraTS2021_00000",))
+    running.start(plan, tmp_path / "data", tmp_path / "run", "cpu")
+    sides = {folder: np.load(next((tmp_path / "run" / folder).rglob("classes.npy"))).shape for folder in ("cache", "cache-coarse")}
+    assert all(abs(fine - 2 * coarse) <= 2 for fine, coarse in zip(sides["cache"], sides["cache-coarse"])), sides
+    assert read_scores(scores_path(tmp_path / "run", plan.trainings()[0]))

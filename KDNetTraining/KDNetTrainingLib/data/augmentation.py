@@ -8,19 +8,23 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strengths; what is 0 or False is left out. ``elastic`` is a standard deviation in steps of the cached grid."""
+    """Strengths; what is 0 or False is left out. ``elastic`` is a standard deviation in steps of the cached grid, ``skull`` a share of the samples."""
 
     flips: bool = True
     rotation_degrees: float = 0.0
     scale: float = 0.0
     elastic: float = 0.0
     intensity: bool = False
+    skull: float = 0.0
 
 
 PRESETS = {
     "paper": Augmentation(),
-    "strong": Augmentation(rotation_degrees=15.0, scale=0.15, elastic=3.0, intensity=True),
+    "strong": Augmentation(rotation_degrees=15.0, scale=0.15, elastic=3.0, intensity=True, skull=0.15),
 }
+
+#: Mean over standard deviation of a brain's brightness, 2 to 5 in BraTS's scans: so far below the mean's z-score lies 0.
+_BRAIN_MEAN = 3.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def draw_geometry(augmentation: Augmentation, extent: tuple[int, int, int], gene
 
 
 def vary_intensities(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Contrast, brightness, gamma, low resolution, blur and noise of ``images`` (M, X, Y, Z), each modality on its own.
+    """Contrast, brightness, bias field, gamma, low resolution, blur and noise of ``images`` (M, X, Y, Z), each modality on its own.
 
     Zero voxels, the background, stay zero. ``generator`` is on the CPU, wherever the images are.
     """
@@ -65,7 +69,9 @@ def _vary(image, generator):
     brain = image != 0
     image = image * float(uniform(generator, 0.85, 1.15, 1)) + float(uniform(generator, -0.15, 0.15, 1))
     if _chance(generator, 0.3):
-        image = _gamma(image, brain, float(uniform(generator, 0.75, 1.35, 1)))
+        image = _biased(image, brain, generator)
+    if _chance(generator, 0.3):
+        image = _gamma(image, brain, float(uniform(generator, 0.7, 1.5, 1)))
     if _chance(generator, 0.25):
         image = _low_resolution(image, int(torch.randint(3, (1,), generator=generator)), float(uniform(generator, 1.3, 2.5, 1)))
     if _chance(generator, 0.2):
@@ -80,11 +86,47 @@ def _vary(image, generator):
 def _gamma(image, brain, exponent):
     """Power law on z-scores −4 to 8, z-scored again over the brain."""
     low, high = -4.0, 8.0
-    image = ((image - low) / (high - low)).clamp(0, 1).pow(exponent)
+    return _z_scored(((image - low) / (high - low)).clamp(0, 1).pow(exponent), brain)
+
+
+def _biased(image, brain, generator):
+    """Coil sensitivity: brightness, not its z-score, varies by a factor exp(0.25 n), n normal, over half of the sample; z-scored again."""
+    field = (0.25 * _smooth(image.shape, 3, generator, image.device)).exp()
+    return _z_scored((image + _BRAIN_MEAN) * field, brain)
+
+
+def _smooth(shape, knots, generator, device):
+    """Normal numbers at ``knots`` places along each axis of ``shape``, linear in between."""
+    numbers = torch.randn(1, 1, knots, knots, knots, generator=generator).to(device)
+    return functional.interpolate(numbers, size=tuple(shape), mode="trilinear", align_corners=True)[0, 0]
+
+
+def _z_scored(image, brain):
     count = brain.sum().clamp(min=1)
     mean = (image * brain).sum() / count
     deviation = (((image - mean) * brain).square().sum() / count).sqrt()
     return (image - mean) / deviation.clamp(min=1e-4)
+
+
+def leave_skull(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """``images`` (M, X, Y, Z) with pieces of skull that brain extraction might have left, in the same places in all of them.
+
+    They lie 2 to 4 voxels outside the brain, as bright as it or brighter, and count in the z-scores as they would in a scan's.
+    """
+    brain = (images != 0).any(dim=0)
+    near, far = (_dilated(brain, voxels) for voxels in (1, 4))
+    pieces = far & ~near & (_smooth(brain.shape, 6, generator, images.device) > 0.5)
+    levels = uniform(generator, 0, 4, len(images)).tolist()
+    return torch.stack([torch.where(pieces | brain, _z_scored(torch.where(pieces, level, image), pieces | brain), 0.0) for image, level in zip(images, levels)])
+
+
+def _dilated(mask, voxels):
+    """``mask`` (X, Y, Z) and all within a cube of ``voxels`` to each side."""
+    grown = mask[None].float()
+    for axis in range(3):
+        kernel = [2 * voxels + 1 if each == axis else 1 for each in range(3)]
+        grown = functional.max_pool3d(grown, kernel, stride=1, padding=[side // 2 for side in kernel])
+    return grown[0] > 0
 
 
 def _low_resolution(image, axis, factor):

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from KDNetLib.labels import LABELS
-from KDNetTrainingLib.data.augmentation import Augmentation, Geometry, draw_geometry, uniform, vary_intensities
+from KDNetTrainingLib.data.augmentation import Augmentation, Geometry, draw_geometry, leave_skull, uniform, vary_intensities
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.data.transplantation import transplanted
 
@@ -36,12 +36,9 @@ def training_sample(
     if donor is not None:
         # Before the intensities vary, which would tell the two apart.
         images, classes = transplanted(images, classes, *_random_part(donor, size, augmentation, generator, device), generator)
+    if float(torch.rand(1, generator=generator)) < augmentation.skull:
+        images = leave_skull(images, generator)
     return vary_intensities(images, generator) if augmentation.intensity else images, classes
-
-
-def coarsened(images: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """A sample, ``images`` (C, D, H, W) and ``classes`` (D, H, W), at half the resolution: mean and most frequent class; sides even."""
-    return functional.avg_pool3d(images, 2), torch.from_numpy(_most_frequent(classes.cpu().numpy())).to(classes.device)
 
 
 def _random_part(case, size, augmentation, generator, device):

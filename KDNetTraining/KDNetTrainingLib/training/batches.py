@@ -2,13 +2,13 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from KDNetTrainingLib.data.augmentation import PRESETS
 from KDNetTrainingLib.data.cache import CachedCase
-from KDNetTrainingLib.data.sampling import coarsened, training_sample
+from KDNetTrainingLib.data.sampling import training_sample
 from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.training.distributed import World
 
@@ -17,12 +17,13 @@ class Batches:
     """Batches of augmented samples of ``cases`` for this process of the ``world``.
 
     ``batch_size`` cases per process make a step; at an epoch's end the first cases of its order fill the last step, so
-    that every process has equally much to do. Before epoch ``fine_from`` the samples have half the
-    resolution. ``reading_seconds`` counts the time for reading and augmenting.
+    that every process has equally much to do. Before epoch ``fine_from`` the samples are those of
+    ``coarse``, the same cases at half the resolution. ``reading_seconds`` counts the time for reading and augmenting.
     """
 
-    def __init__(self, cases: list[CachedCase], settings: Settings, world: World, fine_from: int = 0):
-        self._cases, self._settings, self._world, self._fine_from = cases, settings, world, fine_from
+    def __init__(self, cases: list[CachedCase], settings: Settings, world: World, coarse: Sequence[CachedCase] = (), fine_from: int = 0):
+        self._cases, self._settings, self._world = cases, settings, world
+        self._coarse, self._fine_from = coarse, fine_from
         self.steps = -(-len(cases) // (settings.batch_size * world.size))
         self.reading_seconds = 0.0
 
@@ -40,14 +41,16 @@ class Batches:
 
     def _sample(self, epoch: int, place: int, index: int):
         settings, seed = self._settings, seed_of(self._settings.seed, epoch, place)
+        cases, crop = self._cases, settings.crop
+        if epoch < self._fine_from:
+            cases, crop = self._coarse, tuple(side // 2 for side in crop)
         donor = None
         if settings.transplantation:
             generator = torch.Generator().manual_seed(seed_of(seed, "transplantation"))
-            others = [case for case in self._cases if case is not self._cases[index]]
+            others = [case for case in cases if case is not cases[index]]
             if others and float(torch.rand(1, generator=generator)) < settings.transplantation:
                 donor = others[int(torch.randint(len(others), (1,), generator=generator))]
-        sample = training_sample(self._cases[index], settings.crop, PRESETS[settings.augmentation], seed, self._world.device, donor)
-        return coarsened(*sample) if epoch < self._fine_from else sample
+        return training_sample(cases[index], crop, PRESETS[settings.augmentation], seed, self._world.device, donor)
 
 
 def seed_of(*parts: int | str) -> int:

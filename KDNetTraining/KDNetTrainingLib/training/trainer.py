@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -32,20 +32,21 @@ class Trainer:
 
     Args:
         validation: cases for the schedule and for choosing the best epoch; may be empty, then the last epoch counts.
+        coarse: ``cases`` at half the resolution, for the first epochs where ``settings.coarse`` is not 0.
         report: called with the fields of every event of kind ``steps``, ``epoch`` or ``warning``.
         interruption: looked at after every step and epoch.
     """
 
     def __init__(
         self, system: System, cases: list[CachedCase], validation: list[CachedCase], epochs: int, settings: Settings,
-        checkpoints: Checkpoints, world: World, report: Callable[..., None], interruption: Interruption,
+        checkpoints: Checkpoints, world: World, report: Callable[..., None], interruption: Interruption, coarse: Sequence[CachedCase] = (),
     ):
         if world.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(world.device)  # the epochs tell the peak of this training, not of one before
         self._system = system.to(world.device, memory_format=torch.channels_last_3d)
         self._validation, self._epochs, self._settings = validation, epochs, settings
         self._checkpoints, self._world, self._report, self._interruption = checkpoints, world, report, interruption
-        self._batches = Batches(cases, settings, world, coarse_epochs(epochs, settings.coarse))
+        self._batches = Batches(cases, settings, world, coarse, coarse_epochs(epochs, settings.coarse))
         self._module = world.wrap(self._system)
         # Parameters that must not be trained (a teacher's) do not ask for a gradient.
         parameters = [parameter for parameter in system.parameters() if parameter.requires_grad]
