@@ -12,9 +12,7 @@ from KDNetLib.errors import InputError, KDNetError
 from KDNetLib.model_file import load_model
 from KDNetLib.networks.base import Network
 from KDNetLib.preprocessing import Preprocessing
-from KDNetTrainingLib.data.cache import CachedCase, build_cache
-from KDNetTrainingLib.data.cases import TrainingCase, find_training_cases
-from KDNetTrainingLib.data.folds import inner_split, make_folds
+from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.errors import Stopped, TrainingError
 from KDNetTrainingLib.evaluation.report import write_report
 from KDNetTrainingLib.evaluation.results import read_scores, scores_path, subsets_path, write_scores, write_subset_scores
@@ -32,6 +30,7 @@ from KDNetTrainingLib.run.readme import write_readme
 from KDNetTrainingLib.run.report_html import write_html_report
 from KDNetTrainingLib.run.recorded_plan import record_origin
 from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.run_data import RunData, prepare
 from KDNetTrainingLib.shares import share
 from KDNetTrainingLib.systems.any_subset import AnySubsetSystem
 from KDNetTrainingLib.systems.base import System
@@ -93,15 +92,15 @@ class _Experiment:
     def _carry_out(self, stop: Interruption) -> None:
         with ExitStack() as turn:
             # The first of several parts prepares the cases; the others find them, and check that they are the same.
-            self._led(lambda: turn.enter_context(in_turn(self._run, "cases", self._waiting(stop))))
-            cases = self._prepare(stop)
+            self._world.led(lambda: turn.enter_context(in_turn(self._run, "cases", self._waiting(stop))))
+            data = self._prepare(stop)
         teacher_of: dict[str, Network] = {}
         for place, training in enumerate(self._trainings):
             if self._world.any_of(stop.reason_after_epoch is not None):
                 raise Stopped(f"Stopped ({stop.reason_after_epoch or 'asked by another process'}) before {training.key}; everything is saved.")
             self._current, self._later = training, self._trainings[place + 1 :]
-            self._train(training, cases, teacher_of, stop)
-        self._led(self._tables)  # once more: a kill may have come between the last scores and what tells of them
+            self._train(training, data, teacher_of, stop)
+        self._world.led(self._tables)  # once more: a kill may have come between the last scores and what tells of them
 
     def _end(self, what: str, message: str) -> None:
         """Tell how the run ended, in its events, its report and its README; where that fails too, the first failure is the one to show."""
@@ -128,37 +127,19 @@ class _Experiment:
             write_html_report(self._run)
             write_readme(self._run)
 
-    def _prepare(self, stop: Interruption) -> dict[str, TrainingCase]:
-        """Cases by name, and their cached arrays; writes data.json, folds.json and environment.json."""
-        found, left_out = find_training_cases(self._data)
+    def _prepare(self, stop: Interruption) -> RunData:
+        """The cases, ready for the trainings; writes environment.json and tells that the run has begun."""
 
         def progress(done: int, total: int, name: str) -> None:
             self._report(kind="prepare", done=done, total=total, name=name)
             if stop.reason:
                 raise Stopped(f"Stopped ({stop.reason}) while preparing the cases; {done} of {total} are done.")
 
-        def cached(folder: str, preprocessing: Preprocessing):
-            def build():
-                return build_cache(found, self._run.path / folder, preprocessing, progress)
-
-            opened, bad, hashes = self._led(build) or build()  # the first process writes the cache, the others find it
-            left_out.update(bad)
-            return {case.name: case for case in opened}, hashes
-
-        settings = self._plan.settings
-        self._cached, hashes = cached("cache", self._preprocessing())
-        self._coarse = cached("cache-coarse", Preprocessing(settings.preprocessing, 2 * settings.spacing))[0] if settings.coarse else {}
-        cases = {case.name: case for case in found if case.name not in left_out}
-        self._folds = self._make_folds(cases)
-        for training in self._trainings:
-            if not self._split(training, cases)[0]:
-                raise InputError(f"No case is left to train {training.key} on (a tested patient's other scans do not count); give more cases or test fewer.")
+        data = prepare(self._plan, self._trainings, self._data, self._run, self._world, progress)
         if self._world.leads:
-            self._record_data({name: hashes[name] for name in cases}, left_out)
-            self._run.record("folds", {"folds": self._folds} if self._plan.settings.folds else {"test": self._folds[0]})
             self._run.write("environment", environment())
             record_origin(self._run, self._data, self._plan.command)
-        for name, reason in left_out.items():
+        for name, reason in data.left_out.items():
             self._report(kind="warning", message=f"{name} is left out: {reason}")
         resumed = any((self._run.path / training.key).exists() for training in self._trainings)
         epochs = {training.key: self._plan.epochs(training) for training in self._trainings}
@@ -167,42 +148,12 @@ class _Experiment:
         self._report(kind="run", what="resume" if resumed else "begin", trainings=list(epochs), epochs=list(epochs.values()), **whole)
         if self._world.leads:
             self._document()
-        return cases
+        return data
 
-    def _record_data(self, hashes: dict[str, dict[str, str]], left_out: dict[str, str]) -> None:
-        """Write data.json; refuses to go on with other cases than the run began with."""
-        earlier = (self._run.read("data") or {"cases": hashes})["cases"]
-        other = sorted(name for name in earlier.keys() | hashes.keys() if earlier.get(name) != hashes.get(name))
-        if other:
-            shown = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
-            raise InputError(
-                f"{self._data} does not hold the cases that the run in {self._run.path} began with: {shown} are new, gone, changed or unusable; "
-                "put them back, or begin a new run in another folder."
-            )
-        self._run.write("data", {"cases": hashes, "left_out": left_out})
-
-    def _make_folds(self, cases: dict[str, TrainingCase]) -> list[list[str]]:
-        """Names of the test cases of every fold; without folds one list of the plan's test cases."""
-        plan = self._plan
-        if plan.settings.folds:
-            return make_folds(list(cases.values()), plan.settings.folds, plan.settings.seed)
-        unknown = sorted(set(plan.test) - set(cases))
-        if unknown:
-            raise InputError(f"{self._data} holds no complete case {', '.join(unknown)}; correct the test cases.")
-        return [sorted(plan.test)]
-
-    def _split(self, training: Training, cases: dict[str, TrainingCase]) -> tuple[list[str], list[str], list[str]]:
-        """Names of the cases to train on, to choose the epoch by, and to test on."""
-        test = self._folds[max(0, training.fold - 1)]
-        tested_patients = {cases[name].patient for name in test}
-        rest = [case for case in cases.values() if case.patient not in tested_patients]
-        inner = inner_split(rest, self._plan.settings.inner_validation, self._plan.settings.seed)
-        return tuple([case.name for case in part] for part in inner) + (test,)
-
-    def _train(self, training: Training, cases, teacher_of, stop: Interruption) -> None:
+    def _train(self, training: Training, data: RunData, teacher_of, stop: Interruption) -> None:
         plan = self._plan
         settings = plan.settings_of(training)
-        train, validation, test = self._split(training, cases)
+        train, validation, test = data.split(training)
         folder = self._run.folder(training.key)
         scores = scores_path(self._run.path, training)
         checkpoints = Checkpoints(folder, lambda message: self._report(kind="warning", training=training.key, message=message))
@@ -212,10 +163,10 @@ class _Experiment:
         def report(**what) -> None:
             self._report(training=training.key, **what)
             if self._world.leads and what["kind"] == "epoch" and what["best"] and validation:
-                self._preview(folder, system, self._cached[validation[0]], what["epoch"])
+                self._preview(folder, system, data.cached[validation[0]], what["epoch"])
 
-        shown = [self._cached[name] for name in train], [self._cached[name] for name in validation]
-        coarse = [self._coarse[name] for name in train] if settings.coarse else []
+        shown = [data.cached[name] for name in train], [data.cached[name] for name in validation]
+        coarse = [data.coarse[name] for name in train] if settings.coarse else []
         trainer = Trainer(system, *shown, epochs, settings, checkpoints, self._world, report, stop, coarse)
         if trainer.epochs_done < epochs or not scores.exists() or training.system == "teacher":
             self._steps = trainer.steps_per_epoch
@@ -231,8 +182,8 @@ class _Experiment:
             system = trainer.run()
         if training.system == "teacher":
             teacher_of[training.key] = system.network
-        tested = [cases[name] for name in test or validation]
-        self._led(lambda: scores.exists() or self._finish(training, settings, system, tested, scores, len(train), bool(test), stop))
+        tested = [data.cases[name] for name in test or validation]
+        self._world.led(lambda: scores.exists() or self._finish(training, settings, system, tested, scores, len(train), bool(test), stop))
         system.to(self._world.device)  # scoring goes to the CPU where the device's memory does not suffice
 
     def _finish(self, training: Training, settings, system: System, tested, scores: Path, trained_on: int, unseen: bool, stop: Interruption) -> None:
@@ -245,21 +196,6 @@ class _Experiment:
     def _tables(self) -> None:
         with in_turn(self._run, "report"):
             write_report(self._run, self._plan)
-
-    def _led(self, work: Callable):
-        """What ``work`` gives in the first process, None in the others, which wait for it; where it fails there, all end."""
-        result = error = None
-        if self._world.leads:
-            try:
-                result = work()
-            except BaseException as failure:
-                error = failure
-        failed = self._world.any_of(error is not None)
-        if error:
-            raise error
-        if failed:
-            raise Stopped("The first of the processes has ended; its message says why.")
-        return result
 
     def _preview(self, folder: Path, system: System, case: CachedCase, epoch: int) -> None:
         images, reference, prediction = preview_of(system, case, self._world.device, uses_bfloat16(self._plan.settings.precision, self._world.device))

@@ -1,6 +1,7 @@
 """Several processes as one: what ``torchrun`` starts works on one training, each on its part of every batch."""
 
 import os
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +10,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from KDNetTrainingLib.errors import Stopped
 from KDNetTrainingLib.systems.base import System
 
 
@@ -42,6 +44,21 @@ class World:
     def any_of(self, flag: bool) -> bool:
         """Whether ``flag`` is up in any process; all wait here for the last of them."""
         return self.sums([float(flag)])[0] > 0
+
+    def led(self, work: Callable):
+        """What ``work`` gives in the first process, None in the others, which wait for it; where it fails there, they raise Stopped."""
+        result = error = None
+        if self.leads:
+            try:
+                result = work()
+            except BaseException as failure:
+                error = failure
+        failed = self.any_of(error is not None)
+        if error:
+            raise error
+        if failed:
+            raise Stopped("The first of the processes has ended; its message says why.")
+        return result
 
     def _device_of_messages(self) -> torch.device:
         return self.device if self.device.type == "cuda" else torch.device("cpu")
