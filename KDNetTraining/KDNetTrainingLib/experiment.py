@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from KDNetLib.device import choose_device
-from KDNetLib.errors import InputError, KDNetError
+from KDNetLib.errors import KDNetError
 from KDNetLib.model_file import load_model
 from KDNetLib.networks.base import Network
 from KDNetLib.preprocessing import Preprocessing

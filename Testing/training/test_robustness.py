@@ -8,12 +8,16 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from engine.cli_support import installed, run  # noqa: F401 (fixture)
-from engine.generated import affine_of, brain, intensity_model, oblique, reoriented
+from engine.generated import DESCRIPTION, affine_of, brain, intensity_model, oblique, random_model, reoriented
 from KDNetLib.errors import InputError
 from KDNetLib.segmenter import Segmenter
 from KDNetTrainingLib.data.cases import find_training_cases
 from KDNetTrainingLib.evaluation.distortions import DISTORTIONS, Scan, distort
 from KDNetTrainingLib.evaluation.robustness import measure, summarise
+from KDNetTrainingLib.plan import Plan
+from KDNetTrainingLib.run.recorded_plan import record_plan
+from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.settings import settings_from
 from training.generated_cases import write_case
 
 COARSE = (4.0, 4.0, 4.0)
@@ -237,3 +241,24 @@ def test_the_command_prints_and_writes_the_table(study, tmp_path, capsys):
     for option, word in (("--only", "skull-pieces"), ("--cases", "BraTS2021_00002")):
         code, out, err = run(capsys, "robustness", data, "--model", model, option, "nothing")
         assert code == 2 and word in err and "nothing" in err
+
+
+def test_a_run_is_tested_by_the_networks_that_did_not_see_the_case(tmp_path, capsys):
+    names = ["BraTS2021_00000", "BraTS2021_00001", "BraTS2021_00002"]
+    for index, name in enumerate(names):
+        write_case(tmp_path / "data", name, seed=index)
+    plan = Plan(("baseline",), settings_from({"folds": 2, "spacing": 4.0}), "kdnet experiment", exported=("baseline",), name="tiny")
+    record_plan(plan, tmp_path / "data", tmp_path / "run")
+    RunFolder(tmp_path / "run").write("folds", {"folds": [names[:1], names[1:]]})
+    for training in plan.trainings():
+        path = tmp_path / "run" / "models" / f"{plan.model_name(training)}.safetensors"
+        random_model(path, training.fold, DESCRIPTION | {"name": path.stem, "modalities": ["t1ce"], "preprocessing": {"preset": "whole-brain", "spacing": 4.0}})
+    arguments = ["robustness", tmp_path / "data", "--run", tmp_path / "run", "--only", "int16", "-o", tmp_path / "r.csv", "--device", "cpu"]
+    code, out, err = run(capsys, *arguments)
+    assert code == 0 and "int16" in out, err
+    with open(tmp_path / "r-cases.csv", encoding="utf-8") as file:
+        used = {(row["case"], row["model"].split()[0]) for row in csv.DictReader(file)}
+    assert used == {(names[0], "tiny-fold-1"), (names[1], "tiny-fold-2"), (names[2], "tiny-fold-2")}
+    for wrong, word in ((["--run", tmp_path / "data"], "holds no run"), (["--system", "baseline"], "belongs to --run")):
+        code, _, err = run(capsys, "robustness", tmp_path / "data", *wrong)
+        assert code == 2 and word in err
