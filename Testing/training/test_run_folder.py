@@ -2,12 +2,16 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
 from KDNetLib.errors import InputError
+from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.event_log import EventLog
+from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.settings import Settings
 
 
 @pytest.fixture()
@@ -31,6 +35,17 @@ def test_a_run_goes_on_with_the_same_only(run):
         with pytest.raises(InputError, match=rf"holds a run with other settings \({named}\)"):
             run.record("settings", other, may_grow=("epochs",))
     assert run.read("settings") == {"epochs": 8, "rate": 0.1, "crop": [1, 2]}
+
+
+def test_a_run_that_began_before_a_parameter_existed_goes_on_without_it(run):
+    plan = Plan(("baseline",), Settings(), "kdnet experiment")
+    record_plan(plan, run.path, run.path)
+    run.write("data", {"cases": {}, "left_out": {}})
+    run.write("settings", {name: value for name, value in run.read("settings").items() if name != "coarse"})
+    with pytest.raises(InputError, match=r"other settings \(coarse\)"):
+        record_plan(replace(plan, settings=replace(Settings(), coarse=0.5)), run.path, run.path)
+    record_plan(plan, run.path, run.path)
+    assert run.read("settings") == Settings().as_dict()
 
 
 def test_what_may_change_is_written_over(run):

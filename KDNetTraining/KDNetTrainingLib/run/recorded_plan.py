@@ -11,6 +11,7 @@ from KDNetTrainingLib.plan import Plan, plan_from
 from KDNetTrainingLib.run.at_work import at_work, in_turn, others_at_work
 from KDNetTrainingLib.run.part import Part
 from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
 
@@ -38,7 +39,8 @@ def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None
                 record_origin(run, data, command)
             else:
                 run.record("run", facts)
-                run.record("settings", settings, may_grow)
+                # A parameter that came after the run began leaves it, by its default, as it was.
+                run.record("settings", settings, may_grow, Settings().as_dict())
     except OSError as error:
         raise InputError(f"{run.path} cannot be written to ({error.strerror}); choose another run folder.") from error
 

@@ -30,16 +30,17 @@ class RunFolder:
         except OSError as error:
             raise InputError(f"The run folder {self.path} cannot be made ({error.strerror}); choose another one.") from error
 
-    def record(self, name: str, content: dict, may_grow: tuple[str, ...] = ()) -> None:
+    def record(self, name: str, content: dict, may_grow: tuple[str, ...] = (), unsaid: dict | None = None) -> None:
         """Write ``content`` as ``name``.json; raises InputError where it holds something else already.
 
         A run goes on only with the settings and cases that it began with, except that the numbers named in
-        ``may_grow`` may be larger than before: a run that was too short is prolonged.
+        ``may_grow`` may be larger than before: a run that was too short is prolonged. ``unsaid`` has the values that an
+        earlier version of KDNet, which did not write all of the keys, went by.
         """
         now, earlier = json.loads(json.dumps(content)), self.read(name)
         if earlier is not None:
             grown = {key: now[key] for key in may_grow if now[key] >= earlier.get(key, now[key])}
-            allowed = earlier | grown
+            allowed = (unsaid or {}) | earlier | grown
             other = sorted(key for key in allowed.keys() | now.keys() if allowed.get(key) != now.get(key))
             if other:
                 raise InputError(
