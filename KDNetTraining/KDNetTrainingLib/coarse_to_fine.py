@@ -9,8 +9,8 @@ _COARSE_COST = 1 / 8
 
 
 def coarse_epochs(epochs: int, share: float) -> int:
-    """How many of ``epochs``, the first ones, are coarse where ``share`` (0 to 1) of them are to be."""
-    return round(epochs * share)
+    """How many of ``epochs``, the first ones, are coarse where ``share`` (0 to 1) of them are to be; the last one never is."""
+    return min(round(epochs * share), epochs - 1)
 
 
 def cost_of_epoch(epoch: int, epochs: int, share: float) -> float:

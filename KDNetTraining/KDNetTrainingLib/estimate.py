@@ -72,8 +72,7 @@ def estimate(plan: Plan, cases: int, device: str) -> Estimate:
     trainings = plan.trainings()
     costs = {kind: _Cost(each, plan, case, world) for kind, each in {_kind(each): each for each in trainings}.items()}
     steps = -(-training // plan.settings.batch_size)
-    coarse = 1 / 8 if plan.settings.coarse else 0.0  # of the cases' bytes at half the resolution
-    seconds, disk = 0.0, cases * (case.images.nbytes + case.classes.nbytes) * (1 + coarse)
+    seconds, disk = 0.0, cases * (case.images.nbytes + case.classes.nbytes) * (1 + _coarse_bytes(plan.settings))
     for each in trainings:
         cost = costs[_kind(each)]
         epochs = plan.epochs(each)
@@ -139,6 +138,14 @@ def _counts(plan: Plan, cases: int) -> tuple[int, int]:
     if cases < settings.folds or rest - validation < 1:
         raise InputError(f"{cases} usable case(s) do not suffice for this training; choose a folder with more.")
     return rest - validation, validation
+
+
+def _coarse_bytes(settings: Settings) -> float:
+    """What the cases at half the resolution take on disk, as a share of the others: all of it where only they are kept on a finer grid."""
+    if not settings.coarse:
+        return 0.0
+    fine, coarse = (fine_of(Preprocessing(settings.preprocessing, spacing)) for spacing in (settings.spacing, 2 * settings.spacing))
+    return (coarse / (2 * fine)) ** 3
 
 
 def _generated_case(settings: Settings) -> CachedCase:

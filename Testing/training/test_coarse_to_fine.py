@@ -36,6 +36,7 @@ def case(side):
 
 def test_costs_by_hand():
     assert coarse_epochs(10, 0.75) == 8 and coarse_epochs(10, 0.0) == 0
+    assert [coarse_epochs(epochs, 0.9) for epochs in (1, 2, 3, 20)] == [0, 1, 2, 18]
     assert [cost_of_epoch(epoch, 4, 0.5) for epoch in range(4)] == [0.125, 0.125, 1, 1]
     assert [cost_from(epoch, 4, 0.5) for epoch in range(5)] == [2.25, 2.125, 2, 1, 0]
     plan = Plan(("baseline",), replace(SETTINGS, epochs=8), "")
@@ -72,3 +73,4 @@ def test_a_run_prepares_the_cases_at_both_resolutions(tmp_path):
     sides = {folder: np.load(next((tmp_path / "run" / folder).rglob("classes.npy"))).shape for folder in ("cache", "cache-coarse")}
     assert all(abs(fine - 2 * coarse) <= 2 for fine, coarse in zip(sides["cache"], sides["cache-coarse"])), sides
     assert read_scores(scores_path(tmp_path / "run", plan.trainings()[0]))
+    assert "`cache-coarse`" in (tmp_path / "run" / "README.md").read_text(encoding="utf-8")

@@ -76,6 +76,12 @@ def test_more_epochs_folds_and_systems_take_longer_in_proportion(monkeypatch):
     assert found.disk_bytes == cached + 3 * 4 * 1000 * (7 + 7 + 8)
 
 
+@pytest.mark.parametrize("spacing, share", [(2.0, 1 / 8), (1.0, 1), (0.5, 1 / 8)])  # kept at 1 and 2 mm; 1 and 1; 0.5 and 1
+def test_coarse_cases_take_an_eighth_of_the_disk_or_as_much_again(spacing, share):
+    assert module._coarse_bytes(replace(SETTINGS, crop=(64, 64, 64), spacing=spacing, coarse=0.5)) == share
+    assert module._coarse_bytes(replace(SETTINGS, spacing=spacing)) == 0
+
+
 def test_what_cannot_be_is_a_sentence(tmp_path, capsys):
     with pytest.raises(InputError, match=r"^1 usable case\(s\) do not suffice"):
         estimate(replace(PLAN, test=("a",)), 1, "cpu")

@@ -35,6 +35,7 @@ _FILES = (
     ("process.log", "what the processes printed that Slicer started"),
     ("models", "model files (.safetensors) for `kdnet segment` and for 3D Slicer"),
     ("cache", "the prepared cases; may be deleted and is then made again"),
+    ("cache-coarse", "the same at half the resolution, for the coarse epochs"),
 )
 #: Pictures of all systems together.
 PICTURES = ("boxplots.png", "scatter.png", "slices.png")
