@@ -64,7 +64,7 @@ def export_model(
 
 
 def export_ensemble(path: Path, members: list[Path], plan: Plan, rows: list[dict], cases: int, name: str, data_text: str, licence: str) -> Path:
-    """Write the model files ``members``, one per fold of a cross-validation by ``plan``, as one that averages them; returns ``path``.
+    """Write the model files ``members``, one per fold (and seed) of a cross-validation by ``plan``, as one that averages them; returns ``path``.
 
     Args:
         rows: the scores of every member on the cases that it was not trained on.
@@ -80,21 +80,22 @@ def export_ensemble(path: Path, members: list[Path], plan: Plan, rows: list[dict
     except ValueError as error:
         raise InputError(f"The models of this run cannot be combined: {error}.") from error
     native = [row for row in rows if row["space"] == "native"]
+    each, judges = ("fold and seed", "those") if len(plan.seeds) > 1 else ("fold", "the one")
     save_model(path, ensemble, {
         "name": name,
-        "title": f"{first.title}, mean of {len(members)} folds",
+        "title": f"{first.title}, mean of {len(members)} networks",
         "modalities": first.modalities,
         "preprocessing": first.preprocessing,
         "classes": first.classes,
         "training": {
             **first.training,
-            "summary": f"{len(members)} networks, one per fold of a cross-validation, their class probabilities averaged; the first: {first.training['summary']}",
+            "summary": f"{len(members)} networks, one per {each} of a cross-validation, their class probabilities averaged; the first: {first.training['summary']}",
             "data": data_text,
             "limits": _limits(cases),
         },
         "measured": [{
-            "dataset": f"cross-validation: every case by the one of the {len(members)} networks that was not trained on its patient (the mean of all was trained on every case, "
-            "so it cannot be measured on them)",
+            "dataset": f"cross-validation: every case by {judges} of the {len(members)} networks not trained on its patient (the mean of all was "
+            "trained on every case, so it cannot be measured on them)",
             "cases": len({row["case"] for row in native}),
             "space": "native grid",
             "dice": mean_dice(native),

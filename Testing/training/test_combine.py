@@ -17,12 +17,13 @@ from training.generated_cases import write_case
 NAMES = [f"BraTS2021_{index:05}" for index in range(4)]
 
 
-@pytest.fixture
-def finished(tmp_path):
-    """The folder of a cross-validated run of four cases as a run leaves it, but for its networks, which are random."""
+@pytest.fixture(params=[()])
+def finished(tmp_path, request):
+    """The folder of a cross-validated run (of seeds ``request.param``) of four cases as a run leaves it, but for its networks, which are random."""
     for index, name in enumerate(NAMES):
         write_case(tmp_path / "data", name, seed=index)
-    plan = Plan(("baseline",), settings_from({"folds": 2, "spacing": 4.0}), "kdnet experiment DATA RUN", exported=("baseline",), name="tiny", licence="MIT")
+    settings = settings_from({"folds": 2, "spacing": 4.0})
+    plan = Plan(("baseline",), settings, "kdnet experiment DATA RUN", seeds=request.param, exported=("baseline",), name="tiny", licence="MIT")
     record_plan(plan, tmp_path / "data", tmp_path / "run")
     RunFolder(tmp_path / "run").write("folds", {"folds": [NAMES[:2], NAMES[2:]]})
     for training in plan.trainings():
@@ -54,11 +55,23 @@ def test_the_folds_become_one_model_with_an_honest_card(finished, capsys):
     assert "not trained on its patient" in card and "four cases" in card and "Trained on 4 cases" in card and "2 networks, one per fold" in card
 
 
+@pytest.mark.parametrize("finished", [(0, 1)], indirect=True)
+def test_with_two_seeds_a_case_counts_once(finished, capsys):
+    assert run(capsys, "combine", finished, "mine")[0] == 0
+    manifest = read_manifest(finished / "models" / "mine.safetensors")
+    assert manifest.measured[0]["cases"] == 4 and "Trained on 4 cases" in model_card(manifest)
+    assert "4 networks, one per fold and seed" in manifest.training["summary"]
+
+
 def test_what_cannot_be_combined_is_said(finished, tmp_path, capsys):
+    single = Plan(("baseline",), settings_from({"spacing": 4.0}), "kdnet train DATA RUN", seeds=(0, 1), test=NAMES[:1], exported=("baseline",))
+    record_plan(single, tmp_path / "data", tmp_path / "single")
     for arguments, word in (
         ([tmp_path / "nothing", "mine"], "holds no run"),
+        ([tmp_path / "single", "mine"], "is no cross-validation"),
         ([finished, "a/b"], "cannot be a model file's name"),
         ([finished, "mine", "--system", "teacher"], "exports baseline"),
+        ([finished, "tiny-fold-1"], "is the name of a model of one training"),
     ):
         code, _, err = run(capsys, "combine", *arguments)
         assert code == 2 and word in err, err

@@ -21,7 +21,7 @@ def add_parser(subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the file and print its path; returns 0. Raises KDNetError where the run is not finished or has no folds."""
+    """Write the file and print its path; returns 0. Raises KDNetError where the run is not finished or has no folds, or NAME is taken."""
     from KDNetLib.errors import InputError
     from KDNetTrainingLib.evaluation.held_out import held_out
     from KDNetTrainingLib.evaluation.results import collect
@@ -36,11 +36,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"{arguments.name!r} cannot be a model file's name everywhere; take up to 40 letters, digits, dots, hyphens and underscores.")
     folder = RunFolder(arguments.run)
     plan, place = recorded_plan(folder)
+    if not plan.settings.folds:
+        raise InputError(f"{arguments.run} is no cross-validation, so that its networks together have not seen every case; give a run with folds.")
+    if arguments.name in map(plan.model_name, plan.trainings()):
+        raise InputError(f"{arguments.name} is the name of a model of one training of this run; choose another one.")
     label, trained = held_out(folder, plan, arguments.data or place, arguments.system)
     if not 2 <= len(trained) <= 8:
         raise InputError(f"{label} has {len(trained)} network(s) in {arguments.run}; 2 to 8 can be combined.")
     rows = collect(folder.path, [training for training in plan.trainings() if training.label == label])
-    cases = sum(len(tested) for *_, tested in trained)
+    cases = len({case.name for *_, tested in trained for case in tested})
     path = export_ensemble(
         folder.path / "models" / f"{arguments.name}.safetensors", [path for _, _, path, _ in trained], plan, rows, cases, arguments.name,
         arguments.data_text or plan.data_text or f"{cases} cases of the trainer's own folder", arguments.licence or plan.licence,
