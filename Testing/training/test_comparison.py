@@ -56,6 +56,8 @@ def test_systems_that_are_not_finished_are_left_out(tmp_path, capsys):
     assert compare_runs([make_run(tmp_path / "first", FIRST), run])[2].changed == {"alpha": 1.0}
     with pytest.raises(InputError, match="scored in every fold"):
         compare_runs([make_run(tmp_path / "begun", FIRST, ("baseline", "teacher"), finished=["nothing"])])
+    with pytest.raises(InputError, match="scored in every fold"):
+        compare_runs([make_run(tmp_path / "caseless", [])])
     with pytest.raises(InputError, match="holds no run"):
         compare_runs([tmp_path])
     parser = argparse.ArgumentParser()

@@ -54,6 +54,8 @@ def compare_runs(paths: list[Path], systems: list[str] | None = None) -> list[Tr
             if (systems and label not in systems) or not all(scores_path(run.path, training).exists() for training in trainings):
                 continue
             rows = [{**row, "system": "tried"} for row in collect(run.path, trainings)]
+            if not rows:
+                continue  # no case was there to score it on
             dice = {region: _mean_with_interval(dice_by_case(rows, "tried", region, _SPACE)) for region in REGIONS}
             difference = _differences(rows, first_rows) if first_rows else {}
             first_rows = first_rows or [{**row, "system": "first"} for row in rows]
