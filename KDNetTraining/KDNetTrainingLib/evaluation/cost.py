@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import astuple, dataclass
 from statistics import fmean, median
 
+from KDNetTrainingLib.coarse_to_fine import coarse_epochs
 from KDNetTrainingLib.evaluation.summaries import in_papers_order
 from KDNetTrainingLib.evaluation.text import csv_text, markdown_table, name_of
 from KDNetTrainingLib.plan import Plan, Training
@@ -17,8 +18,8 @@ _MEASURED = ("seconds_per_step", "hours", "gpu_gb", "memory_gb")
 class Cost:
     """Of the system of ``training`` (any of its trainings); None where it is not known.
 
-    ``counted`` has the four numbers of ``evaluation.counting.Counted``. ``seconds_per_step``: median over epochs;
-    ``hours`` of one training, validation included, mean over the finished ones; ``gpu_gb`` and ``memory_gb`` (2³⁰
+    ``counted`` has the four numbers of ``evaluation.counting.Counted``. ``seconds_per_step``: median over epochs, the coarse
+    ones left out; ``hours`` of one training, validation included, mean over the finished ones; ``gpu_gb`` and ``memory_gb`` (2³⁰
     bytes): the most that a GPU's tensors took in one of them, and the whole process until its end.
     """
 
@@ -30,14 +31,14 @@ class Cost:
     memory_gb: float | None
 
 
-def costs(run: RunFolder, finished: list[Training], events: list[dict]) -> list[Cost]:
-    """Of every system of the ``finished`` trainings what it costs, by the run's ``events`` and its counted.json."""
+def costs(run: RunFolder, finished: list[Training], events: list[dict], coarse: float = 0.0) -> list[Cost]:
+    """Of every system of the ``finished`` trainings what it costs, by the run's ``events`` and its counted.json; ``coarse`` as in the settings."""
     counted = run.read("counted") or {}
     found = []
     for training in in_papers_order(finished):
         keys = {each.key for each in finished if each.label == training.label}
         numbers = counted.get(training.label, {})
-        found.append(Cost(training, tuple(numbers.get(name) for name in _COUNTED), *_measured(keys, events)))
+        found.append(Cost(training, tuple(numbers.get(name) for name in _COUNTED), *_measured(keys, events, coarse)))
     return found
 
 
@@ -66,7 +67,7 @@ def costs_markdown(found: list[Cost], plan: Plan) -> str:
     )
 
 
-def _measured(keys: set[str], events: list[dict]) -> tuple:
+def _measured(keys: set[str], events: list[dict], coarse: float) -> tuple:
     steps, epochs = {}, {}  # of an epoch that was trained twice, after a kill, the later counts
     for event in events:
         if event.get("training") in keys and event["kind"] in ("steps", "epoch"):
@@ -75,8 +76,8 @@ def _measured(keys: set[str], events: list[dict]) -> tuple:
     for (key, _), event in epochs.items():
         seconds[key] += event["seconds"]
     memory = [max((event[name] for event in epochs.values() if event.get(name) is not None), default=None) for name in ("gpu_gb", "memory_gb")]
-    per_step = median(event["seconds_per_step"] for event in steps.values()) if steps else None
-    return per_step, fmean(seconds.values()) / 3600 if seconds else None, *memory
+    fine = [event["seconds_per_step"] for event in steps.values() if event["epoch"] > coarse_epochs(event["epochs"], coarse)]
+    return median(fine) if fine else None, fmean(seconds.values()) / 3600 if seconds else None, *memory
 
 
 def _shown(number: float | None) -> str:
