@@ -33,8 +33,8 @@ class Settings:
 
     preprocessing: str = _choice("paper", "part of the scan: paper (central 128 mm cube) or whole-brain", "paper", "whole-brain")
     spacing: float = _number(2.0, "side of the network's voxel in mm", 0.5, 8.0)
-    crop: tuple = _other((64, 64, 64), "sides of a training sample in network voxels, multiples of 16")
-    augmentation: str = _choice("paper", "paper: random flips; strong: also rotation, scaling, elastic and intensity changes", "paper", "strong")
+    crop: tuple = _other((64, 64, 64), "sides of a training sample in network voxels, multiples of 16; where some are coarse, of 32")
+    augmentation: str = _choice("paper", "paper: random flips; strong: also rotation, scaling, elastic and intensity changes, left-over skull", "paper", "strong")
     transplantation: float = _number(0.0, "share of the samples that get a piece with another training case's tumour (CarveMix)", 0.0, 1.0)
     coarse: float = _number(0.0, "share of the epochs, the first ones, with samples of half the resolution: an eighth of the time", 0.0, 0.9)
     epochs: int = _number(500, "passes over the training cases", 1, 100000)

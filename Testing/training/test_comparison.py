@@ -54,6 +54,8 @@ def test_systems_that_are_not_finished_are_left_out(tmp_path, capsys):
     assert [each.training.label for each in compare_runs([run])] == ["baseline", "gt+kl+kd"]
     assert [each.training.label for each in compare_runs([run], ["gt+kl+kd"])] == ["gt+kl+kd"]
     assert compare_runs([make_run(tmp_path / "first", FIRST), run])[2].changed == {"alpha": 1.0}
+    fewer = make_run(tmp_path / "fewer", FIRST, ("gt+kl+kd",), alpha=1.0, teacher_modalities=("t1ce", "t2"))
+    assert "| teacher_modalities t1ce+t2 |" in comparison_markdown(compare_runs([run, fewer], ["gt+kl+kd"]))
     with pytest.raises(InputError, match="scored in every fold"):
         compare_runs([make_run(tmp_path / "begun", FIRST, ("baseline", "teacher"), finished=["nothing"])])
     with pytest.raises(InputError, match="scored in every fold"):

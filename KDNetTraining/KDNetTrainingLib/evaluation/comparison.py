@@ -104,4 +104,6 @@ def _cell(each: Try, region: str) -> str:
 
 
 def _shown(value) -> str:
-    return "×".join(map(str, value)) if isinstance(value, list) and all(isinstance(each, int) for each in value) else str(value)
+    if isinstance(value, list):
+        return ("×" if all(isinstance(each, int) for each in value) else "+").join(map(str, value))
+    return str(value)
