@@ -143,6 +143,7 @@ def _title(name):
         "teacher_model": _("Given teacher"),
         "student_modality": _("Student sees"),
         "inner_validation": _("Validation share"),
+        "coarse": _("Coarse share"),
         "spacing": _("Spacing (mm)"),
     }
     return titles.get(name) or name.replace("_", " ").capitalize()
