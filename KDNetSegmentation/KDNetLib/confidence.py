@@ -9,9 +9,8 @@ model without one gives no confidence, since an uncalibrated number would be bel
 import math
 
 import numpy as np
-import torch
 
-from KDNetLib.labels import REGIONS
+from KDNetLib.labels import REGIONS, most_probable
 
 #: Below this confidence the user is warned: the outline is to be expected more wrong than right.
 LOW = 0.5
@@ -21,7 +20,7 @@ _NEAREST = 0.01
 _NAMES = {"ET": "the enhancing tumour", "TC": "the tumour core", "WT": "the whole tumour"}
 
 
-def expected_dice(probabilities: torch.Tensor, inside: torch.Tensor) -> dict[str, float]:
+def expected_dice(probabilities: np.ndarray, inside: np.ndarray) -> dict[str, float]:
     """The Dice of ET, TC and WT that class ``probabilities`` (4, X, Y, Z) float32 promise for their own argmax, 0 to 1.
 
     Of a region M as predicted, with the probability p of a voxel to belong to it, the overlap expected is the sum of p
@@ -30,14 +29,14 @@ def expected_dice(probabilities: torch.Tensor, inside: torch.Tensor) -> dict[str
     the expectation of the ratio. A region that was not found gets 0. ``inside`` (X, Y, Z) bool is the brain; what lies
     outside it is never tumour (see ``PreparedInput.restore``).
     """
-    flat, brain = probabilities.flatten(1), inside.flatten()
-    expected = flat[1:] @ brain.float()  # voxels of each class
+    flat, brain = probabilities.reshape(len(probabilities), -1), inside.ravel()
+    expected = flat[1:] @ brain.astype(np.float32)  # voxels of each class
     # Where another class is above background, background has less than a half: few voxels are left to look at.
-    candidates = flat[:, np.flatnonzero(((flat[0] < 0.5) & brain).cpu().numpy())]
-    predicted = candidates.max(dim=0).indices  # the same as argmax, and several times faster
+    candidates = flat[:, np.flatnonzero((flat[0] < 0.5) & brain)]
+    predicted = most_probable(candidates)
     promised = {}
     for region, indices in REGIONS.items():
-        own = sum(predicted == index for index in indices).bool()
+        own = np.isin(predicted, indices)
         overlap = float(candidates[list(indices)][:, own].sum())
         size = int(own.sum()) + float(expected[[index - 1 for index in indices]].sum())
         promised[region] = 2 * overlap / size if size else 0.0

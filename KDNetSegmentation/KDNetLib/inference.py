@@ -5,27 +5,29 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 
 from KDNetLib.errors import Cancelled, DeviceError
 from KDNetLib.memory import available_bytes, is_out_of_memory, is_refused_kernel, needed_bytes
 from KDNetLib.networks.base import Network
+from KDNetLib.tracker import Tracker
 
 _SMALLEST_TILE = 64
 _OVERLAP = 0.5
 #: Bytes that must be free for a new thread: without its stack and its libraries' own memory the process would crash.
-_ROOM_FOR_THREAD = 64 * 2**20
+_ROOM_FOR_THREAD = 32 * 2**20
 
 
 def predict(
     networks: list[Network],
-    volume: torch.Tensor,
+    volume: np.ndarray,
     device: torch.device,
     flips: bool,
     step: Callable[[float], None],
     on_message: Callable[[str], None],
-) -> tuple[torch.Tensor, torch.device]:
-    """Class probabilities (classes, X, Y, Z) float32 on the CPU, mean over networks and flips; and the device used.
+) -> tuple[np.ndarray, torch.device]:
+    """Class probabilities (classes, X, Y, Z) float32, mean over networks and flips; and the device used.
 
     Args:
         networks: on any device; moved to ``device``.
@@ -45,9 +47,9 @@ def predict(
                 continue
             if tile != sizes[0]:
                 on_message(f"Memory of {place} does not suffice for the whole brain at once; working in tiles of {'×'.join(map(str, tile))}.")
-            tracker = _Tracker(step)
+            tracker = Tracker(step)
             try:
-                return _attempt(networks, volume, tile, place, flips, tracker), place
+                return _attempt(networks, torch.from_numpy(volume), tile, place, flips, tracker).numpy(), place
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -57,7 +59,7 @@ def predict(
     raise DeviceError("There is not enough memory, even in small tiles; close other programs and try again.")
 
 
-def _attempt(networks, volume, tile, place, flips, tracker: "_Tracker") -> torch.Tensor:
+def _attempt(networks, volume, tile, place, flips, tracker: Tracker) -> torch.Tensor:
     """:func:`_predict_on`, once more in another thread where oneDNN refused a kernel, perhaps for want of memory long ago."""
     try:
         return _predict_on(networks, volume, tile, place, flips, tracker)
@@ -81,21 +83,6 @@ def _attempt(networks, volume, tile, place, flips, tracker: "_Tracker") -> torch
             raise
 
 
-class _Tracker:
-    """Passes shares on and can take back what a failed attempt reported, so that the sum stays 1."""
-
-    def __init__(self, step):
-        self._step, self._done = step, 0.0
-
-    def __call__(self, share: float) -> None:
-        self._done += share
-        self._step(share)
-
-    def undo(self) -> None:
-        self._step(-self._done)
-        self._done = 0.0
-
-
 def _tile_sizes(shape, divisor):
     """The whole shape first, then ever smaller tiles: the longest side halved, down to a cube of 64 or so."""
     size = list(shape)
@@ -109,7 +96,7 @@ def _tile_sizes(shape, divisor):
 
 
 def _fits(width: int, tile, device: torch.device) -> bool:
-    available = available_bytes(device)
+    available = available_bytes(str(device))
     voxels = tile[0] * tile[1] * tile[2]
     bytes_per_value = 2 if device.type == "cuda" else 4
     return available is None or needed_bytes(voxels, width, bytes_per_value) < 0.8 * available

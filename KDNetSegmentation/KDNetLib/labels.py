@@ -75,6 +75,18 @@ def from_classes(classes: np.ndarray) -> np.ndarray:
     return classes + (classes == 3).view(np.uint8)  # ten times faster than a table, and keeps the order in memory
 
 
+def most_probable(probabilities: np.ndarray) -> np.ndarray:
+    """The class (uint8) of the largest of ``probabilities`` (classes, ...), the first one where several are equal.
+
+    The argmax over the first axis; numpy's own takes several times as long.
+    """
+    classes, largest = np.zeros(probabilities.shape[1:], dtype=np.uint8), probabilities[0].copy()
+    for index, share in enumerate(probabilities[1:], start=1):
+        np.putmask(classes, share > largest, index)
+        np.maximum(largest, share, out=largest)
+    return classes
+
+
 def convention_of(name: str, values) -> str:
     """The numbering (a key of :data:`CONVENTIONS`) of the label file called ``name`` holding ``values``.
 

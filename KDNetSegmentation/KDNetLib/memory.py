@@ -1,14 +1,13 @@
-"""How much memory a forward pass needs, and how much there is."""
+"""How much memory a forward pass needs, and how much there is. Imports torch only where a GPU is asked about."""
 
 import sys
-
-import torch
 
 #: Values per input voxel and unit of base width that are alive at the peak: the first level's skip, the upsampled
 #: features, their concatenation and the convolution's output; ``kdnet benchmark`` tells the peak.
 _PEAK_VALUES_PER_WIDTH = 8
 
-_REFUSALS = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc", "can't start new thread")
+#: What torch, Python and OpenVINO say.
+_REFUSALS = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc", "can't start new thread", "failed to allocate")
 #: All that oneDNN says; a kind of convolution that it does not have fails earlier, at its "primitive descriptor".
 _REFUSAL_OF_ONEDNN = "could not create a primitive"
 
@@ -18,11 +17,13 @@ def needed_bytes(voxels: int, width: int, bytes_per_value: int) -> int:
     return voxels * width * _PEAK_VALUES_PER_WIDTH * bytes_per_value
 
 
-def available_bytes(device: torch.device) -> int | None:
-    """Free memory of ``device``, or None where this platform does not tell."""
-    if device.type == "cuda":
+def available_bytes(device: str) -> int | None:
+    """Free memory of ``device`` (its kind: cpu, cuda or mps; a GPU's number may follow), or None where this platform does not tell."""
+    if device.startswith("cuda"):
+        import torch
+
         return torch.cuda.mem_get_info(device)[0]
-    if device.type == "cpu" and sys.platform == "linux":
+    if device == "cpu" and sys.platform == "linux":
         with open("/proc/meminfo", encoding="ascii") as file:
             for line in file:
                 if line.startswith("MemAvailable:"):
@@ -31,10 +32,10 @@ def available_bytes(device: torch.device) -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` is a device's refusal to give memory: CUDA has a class for it, CPU and MPS only a text."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+    """Whether ``error`` is a refusal to give memory: all devices raise RuntimeError with a text, of which CUDA's is a kind of its own."""
+    if isinstance(error, MemoryError) or is_refused_kernel(error):
         return True
-    return is_refused_kernel(error) or (isinstance(error, RuntimeError) and any(text in str(error) for text in _REFUSALS))
+    return isinstance(error, RuntimeError) and (type(error).__name__ == "OutOfMemoryError" or any(text in str(error).lower() for text in _REFUSALS))
 
 
 def is_refused_kernel(error: BaseException) -> bool:

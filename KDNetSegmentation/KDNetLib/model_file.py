@@ -5,18 +5,14 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import ModelError
-from KDNetLib.labels import LABELS
-from KDNetLib.manifest import FORMAT_VERSION, METADATA_KEY, Manifest, check_weights, parse_manifest, read_header, weights_hash
+from KDNetLib.manifest import FORMAT_VERSION, METADATA_KEY, Manifest, parse_manifest, read_header, weights_hash
+from KDNetLib.model_weights import check_use, damaged, read_weights
 from KDNetLib.networks.base import Network
 from KDNetLib.networks.registry import ARCHITECTURES, architecture
-from KDNetLib.preprocessing import Preprocessing
-
-#: What the output channels must be, since everything after the network relies on their order.
-_CLASSES = ["background", *(label.key for label in LABELS)]
 
 
 def save_model(path, network: Network, description: dict) -> Manifest:
@@ -29,7 +25,7 @@ def save_model(path, network: Network, description: dict) -> Manifest:
     """
     path = Path(path)
     weights = {key: value.detach().cpu().half().clone(memory_format=torch.contiguous_format) for key, value in network.state_dict().items()}
-    if not _all_finite(weights):
+    if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
         raise ModelError(f"The weights for {path.name} are no numbers in half precision; train with a lower learning rate.")
     content = {
         **description,
@@ -58,14 +54,8 @@ def load_model(path, device="cpu") -> tuple[Network, Manifest]:
     manifest = parse_manifest(header, name)
     network = _empty_network(manifest, name)
     _check_shapes(network, header, name)
-    check_weights(path, header, manifest)
-    try:
-        weights = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{name} is truncated or damaged ({error}); get the file again.") from error
-    if not _all_finite(weights):
-        raise ModelError(f"{name} holds weights that are no numbers, so it cannot tell anything; train it again or choose another model.")
-    network.load_state_dict({key: value.float() for key, value in weights.items()}, assign=True)
+    weights = read_weights(path, header, manifest)
+    network.load_state_dict({key: torch.from_numpy(value).float() for key, value in weights.items()}, assign=True)
     return network.eval().requires_grad_(False).to(device), manifest
 
 
@@ -92,10 +82,6 @@ def write_calibration(path, calibration: dict) -> Manifest:
     return manifest
 
 
-def _all_finite(weights: dict[str, torch.Tensor]) -> bool:
-    return all(bool(torch.isfinite(value).all()) for value in weights.values())
-
-
 def _empty_network(manifest: Manifest, name: str) -> Network:
     """The architecture without memory for its weights (torch's meta device), all of the manifest checked against it."""
     kind = str(manifest.architecture.get("name"))
@@ -104,14 +90,9 @@ def _empty_network(manifest: Manifest, name: str) -> Network:
     try:
         with torch.device("meta"):
             network = architecture(kind)(**manifest.architecture["parameters"])
-        Preprocessing(**manifest.preprocessing)
-        given = network.parameters_given
-        if (given["channels"], given["classes"]) != (len(manifest.modalities), len(manifest.classes)):
-            raise ValueError("its modalities or classes do not match its architecture")
-        if manifest.classes != _CLASSES:
-            raise ValueError(f"its classes are not {', '.join(_CLASSES)}")
+        check_use(manifest, network.parameters_given["channels"], network.parameters_given["classes"])
     except (TypeError, ValueError, KeyError, RecursionError) as error:
-        raise ModelError(f"The manifest of {name} is damaged ({str(error)[:200]}); get the file again.") from error
+        raise damaged(name, error) from error
     return network
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import nibabel.orientations as orientations
 import numpy as np
-import torch
-from torch.nn import functional
 
 from KDNetLib.errors import InputError
+from KDNetLib.labels import most_probable
 from KDNetLib.resampling import axis_weights, resample
 
 PRESETS = ("whole-brain", "paper")
@@ -56,8 +55,8 @@ class Preprocessing:
             raise InputError("The part of the scan that the network looks at is empty; check the scan's position and its background.")
         for channel, of_channel in zip(cropped, used):
             _z_score(channel, of_channel)
-        tensor = resample(torch.from_numpy(cropped), grid.weights_in()).contiguous()
-        return PreparedInput(tensor, channels[0].shape, to_ras, box, grid, foreground)
+        array = np.ascontiguousarray(resample(cropped, grid.weights_in()))
+        return PreparedInput(array, channels[0].shape, to_ras, box, grid, foreground)
 
     def _box(self, turned: list[np.ndarray], spacing: np.ndarray) -> tuple[slice, slice, slice]:
         shape = turned[0].shape
@@ -113,9 +112,9 @@ class _Grid:
 
 @dataclass(frozen=True)
 class PreparedInput:
-    """The network's input ``tensor`` (C, X, Y, Z) float32 in RAS axis order, with the record of how to go back."""
+    """The network's input ``array`` (C, X, Y, Z) float32 in RAS axis order, with the record of how to go back."""
 
-    tensor: torch.Tensor
+    array: np.ndarray
     _shape: tuple[int, int, int]
     _to_ras: np.ndarray
     _box: tuple[slice, slice, slice]
@@ -125,11 +124,11 @@ class PreparedInput:
     def labels_like_input(self, classes: np.ndarray) -> np.ndarray:
         """A label map (I, J, K) uint8 of the scan's own grid, on the network's grid: the class that fills most of a voxel."""
         turned = orientations.apply_orientation(classes, self._to_ras)[self._box]
-        shares = functional.one_hot(torch.from_numpy(np.ascontiguousarray(turned)).long()).movedim(-1, 0).float()
-        return resample(shares, self._grid.weights_in()).argmax(dim=0).to(torch.uint8).numpy()
+        shares = np.stack([turned == index for index in range(int(turned.max()) + 1)]).astype(np.float32)
+        return most_probable(resample(shares, self._grid.weights_in()))
 
-    def restore(self, probabilities: torch.Tensor, keep: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
-        """Bring class ``probabilities`` (classes, X, Y, Z) on the network's grid back to the input's own grid.
+    def restore(self, probabilities: np.ndarray, keep: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+        """Bring class ``probabilities`` (classes, X, Y, Z) float32 on the network's grid back to the input's own grid.
 
         Returns the argmax (I, J, K) uint8, and the probabilities (classes, I, J, K) float16 where ``keep``, else None.
         Both lie in memory as NIfTI files hold them, first axis fastest.
@@ -150,10 +149,10 @@ class PreparedInput:
             part = resample(probabilities, (weights[0][rows], weights[1], weights[2]))
             inside = self._foreground[rows]
             # Shares sum to 1, so that a voxel with 0.6 of background is background: few are left to compare.
-            found = np.unravel_index(np.flatnonzero(inside & (part[0] < 0.6).cpu().numpy()), inside.shape)
-            in_box[rows][found] = part[(slice(None), *found)].max(dim=0).indices.cpu().numpy()
+            found = np.unravel_index(np.flatnonzero(inside & (part[0] < 0.6)), inside.shape)
+            in_box[rows][found] = most_probable(part[(slice(None), *found)])
             if keep:
-                for share, of_class in zip(kept_in_box, part.to(torch.float16).cpu().numpy()):
+                for share, of_class in zip(kept_in_box, part.astype(np.float16)):
                     np.copyto(share[rows], of_class, where=inside)
         return classes, kept
 

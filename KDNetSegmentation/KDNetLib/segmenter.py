@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from KDNetLib.confidence import calibrated, confidence_warnings, expected_dice
-from KDNetLib.device import choose_device
+from KDNetLib.device import segmentation_device
 from KDNetLib.errors import Cancelled, DeviceError, ModelError
 from KDNetLib.image_io import Image
-from KDNetLib.inference import predict
 from KDNetLib.input_checks import result_warnings, usable_image
 from KDNetLib.labels import LABELS, REGIONS, VOLUME_KEYS
 from KDNetLib.memory import is_out_of_memory
-from KDNetLib.model_file import load_model
+from KDNetLib.manifest import Manifest, read_manifest
 from KDNetLib.preprocessing import Preprocessing
+from KDNetLib.runners.runner import Runner, new_runner
 
 #: Where the stages end on a progress bar from 0 to 1; shares of the time measured on two CPU cores.
 _STAGES = {"Loading the model": 0.08, "Preparing the scan": 0.2, "Segmenting": 0.85, "Returning to the scan's grid": 1.0}
@@ -49,7 +49,7 @@ class Segmenter:
     """One model, or several folds of one training averaged, ready for one scan after another.
 
     The weights are read at the first :meth:`segment` and stay. ``device`` is ``auto``, ``cpu``, ``cuda``, ``cuda:1``,
-    ``mps``; ``flips`` averages over the 8 flips (8 times the time); ``on_message`` is told of fallbacks in sentences.
+    ``mps``, ``openvino``; ``flips`` averages over the 8 flips (8 times the time); ``on_message`` is told of fallbacks in sentences.
 
     Raises ModelError where no file is given.
     """
@@ -60,7 +60,7 @@ class Segmenter:
         self._paths = [Path(path) for path in model_paths]
         self._device, self._flips = device, flips
         self._on_message = on_message or (lambda text: None)
-        self._loaded: list | None = None
+        self._loaded: tuple[Runner, list[Manifest]] | None = None
 
     def segment(
         self,
@@ -86,11 +86,11 @@ class Segmenter:
 
     def _segment(self, image: Image, brain_mask: np.ndarray | None, probabilities: bool, clock: "_Clock") -> Segmentation:
         clock.start("Loading the model")
-        device = choose_device(self._device)
-        networks, manifest, calibration = self._models()
+        runner, manifests = self._models()
+        manifest = manifests[0]
         clock.start("Preparing the scan")
         usable, warnings = usable_image(image, brain_mask)
-        prepared = Preprocessing(**manifest.preprocessing).prepare([usable.array], usable.affine, networks[0].divisor)
+        prepared = Preprocessing(**manifest.preprocessing).prepare([usable.array], usable.affine, runner.divisor)
         clock.start("Segmenting")
         messages = []
 
@@ -98,11 +98,12 @@ class Segmenter:
             messages.append(text)
             self._on_message(text)
 
-        predicted, device = predict(networks, prepared.tensor, device, self._flips, clock.advance, tell)
+        predicted, device = runner.predict(prepared.array, self._flips, clock.advance, tell)
         clock.start("Returning to the scan's grid")
         classes, kept = prepared.restore(predicted, probabilities)
-        promised = expected_dice(predicted, prepared.tensor.any(dim=0))
-        confidence = calibrated(promised, calibration["map"]) if calibration else None
+        promised = expected_dice(predicted, prepared.array.any(axis=0))
+        shared = all(each.calibration == manifest.calibration for each in manifests)
+        confidence = calibrated(promised, manifest.calibration["map"]) if shared and manifest.calibration else None
         clock.finish()
         return Segmentation(
             classes=classes,
@@ -111,24 +112,22 @@ class Segmenter:
             volumes_ml=volumes_ml(classes, usable.affine),
             warnings=warnings + messages + result_warnings(classes) + confidence_warnings(confidence),
             seconds=clock.seconds,
-            device=str(device),
-            model=manifest.name if len(networks) == 1 else f"{manifest.name} and {len(networks) - 1} more",
+            device=device,
+            model=manifest.name if len(manifests) == 1 else f"{manifest.name} and {len(manifests) - 1} more",
             confidence=confidence,
             promised=promised,
         )
 
-    def _models(self):
+    def _models(self) -> tuple[Runner, list[Manifest]]:
         if self._loaded is None:
-            loaded = [load_model(path) for path in self._paths]
-            first = loaded[0][1]
+            manifests = [read_manifest(path) for path in self._paths]
+            first = manifests[0]
             if len(first.modalities) != 1:
                 raise ModelError(f"The model {first.name} needs {len(first.modalities)} modalities ({', '.join(first.modalities)}); choose a student, which needs one.")
-            for network, manifest in loaded[1:]:
-                same = (manifest.modalities, manifest.preprocessing, manifest.classes) == (first.modalities, first.preprocessing, first.classes)
-                if not same or network.divisor != loaded[0][0].divisor:
+            for manifest in manifests[1:]:
+                if (manifest.modalities, manifest.preprocessing, manifest.classes) != (first.modalities, first.preprocessing, first.classes):
                     raise ModelError(f"The models {first.name} and {manifest.name} differ in input or preprocessing; average folds of one training only.")
-            shared = all(manifest.calibration == first.calibration for _, manifest in loaded)
-            self._loaded = [network for network, _ in loaded], first, first.calibration if shared else None
+            self._loaded = new_runner(self._paths, manifests, segmentation_device(self._device)), manifests
         return self._loaded
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from KDNetLib.device import choose_device
+from KDNetLib.device import OPENVINO, choose_device
 from KDNetLib.errors import Cancelled, DependencyError
 from KDNetLib.image_io import Image, read_image, write_array
 
@@ -27,7 +27,7 @@ def brain_mask(image: Image, device: str = "auto", cancelled: Callable[[], bool]
     with tempfile.TemporaryDirectory(prefix="kdnet-") as folder:
         source, target, log = (Path(folder) / name for name in ("scan.nii.gz", "brain.nii.gz", "log.txt"))
         write_array(source, np.asarray(image.array, dtype=np.float32), image.affine)
-        kind = choose_device(device).type
+        kind = choose_device("cpu" if device == OPENVINO else device).type
         command = [program, "-i", str(source), "-o", str(target), "-device", kind]
         if kind == "cpu":
             command.append("--disable_tta")  # eight times faster, and HD-BET's own advice for CPUs

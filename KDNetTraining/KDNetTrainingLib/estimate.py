@@ -67,7 +67,7 @@ def estimate(plan: Plan, cases: int, device: str) -> Estimate:
     """
     training, validation = _counts(plan, cases)
     world = World(choose_device(device))
-    available = available_bytes(world.device)
+    available = available_bytes(str(world.device))
     case = _generated_case(plan.settings)
     trainings = plan.trainings()
     costs = {kind: _Cost(each, plan, case, world) for kind, each in {_kind(each): each for each in trainings}.items()}

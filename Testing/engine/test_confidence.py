@@ -39,20 +39,20 @@ def test_expected_dice_by_hand():
         (0.3, 0.1, 0.5, 0.1),  # ED
         (0.0, 0.0, 0.0, 1.0),  # outside the brain
     ]
-    probabilities = torch.tensor(voxels).T.reshape(4, 5, 1, 1)
-    promised = expected_dice(probabilities, torch.tensor([True] * 4 + [False]).reshape(5, 1, 1))
+    probabilities = np.array(voxels, dtype=np.float32).T.reshape(4, 5, 1, 1)
+    promised = expected_dice(probabilities, np.array([True] * 4 + [False]).reshape(5, 1, 1))
     assert promised["ET"] == pytest.approx(2 * 0.6 / (1 + (0.6 + 0.1 + 0.1 + 0.1)))
     assert promised["TC"] == pytest.approx(2 * (0.8 + 0.6) / (2 + (0.8 + 0.6 + 0.2 + 0.2)))
     assert promised["WT"] == pytest.approx(2 * (0.9 + 0.8 + 0.7) / (3 + (0.9 + 0.8 + 0.3 + 0.7)))
-    background = torch.zeros(4, 2, 2, 2)
+    background = np.zeros((4, 2, 2, 2), np.float32)
     background[0] = 1
-    assert set(expected_dice(background, torch.ones(2, 2, 2, dtype=torch.bool)).values()) == {0.0}
+    assert set(expected_dice(background, np.ones((2, 2, 2), bool)).values()) == {0.0}
 
 
 def test_expected_dice_is_the_mean_over_references_drawn_from_the_probabilities():
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet((0.6, 0.2, 0.2, 0.2), size=4000)
-    promised = expected_dice(torch.tensor(probabilities.T.reshape(4, 20, 20, 10), dtype=torch.float32), torch.ones(20, 20, 10, dtype=torch.bool))
+    promised = expected_dice(probabilities.T.reshape(4, 20, 20, 10).astype(np.float32), np.ones((20, 20, 10), bool))
     predicted = probabilities.argmax(axis=1)
     for region, members in (("ET", [3]), ("TC", [1, 3]), ("WT", [1, 2, 3])):
         found = np.isin(predicted, members)

@@ -264,10 +264,10 @@ def test_a_model_file_of_it_segments_a_scan(kind, tmp_path):
     image = Image(array, np.diag([2.0, 2.0, 2.0, 1.0]))
     found = Segmenter([tmp_path / "model.safetensors"], device="cpu").segment(image)
     prepared = Preprocessing(**manifest.preprocessing).prepare([array], image.affine, network.divisor)
-    padded = torch.zeros(1, 3, *prepared.tensor.shape[1:])
-    padded[:, 1] = prepared.tensor[0]
+    padded = torch.zeros(1, 3, *prepared.array.shape[1:])
+    padded[:, 1] = torch.from_numpy(prepared.array[0])
     with torch.no_grad():
-        expected, _ = prepared.restore(torch.softmax(whole.decode(whole.fuse(padded, [1])), dim=1)[0])
+        expected, _ = prepared.restore(torch.softmax(whole.decode(whole.fuse(padded, [1])), dim=1)[0].numpy())
     assert (found.classes == expected).mean() > 0.9999 and len(np.unique(found.classes)) > 1
-    probabilities, _ = predict([loaded], prepared.tensor, torch.device("cpu"), False, lambda share: None, lambda message: None)
-    assert torch.isfinite(probabilities).all()
+    probabilities, _ = predict([loaded], prepared.array, torch.device("cpu"), False, lambda share: None, lambda message: None)
+    assert np.isfinite(probabilities).all()

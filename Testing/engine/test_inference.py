@@ -23,7 +23,7 @@ def ignore(_):
 
 
 def volume(*shape, seed=0):
-    return torch.randn(1, *shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(1, *shape, generator=torch.Generator().manual_seed(seed)).numpy()
 
 
 def without_norm(network):
@@ -42,10 +42,10 @@ def little_memory(monkeypatch, voxels):
 def test_one_pass_is_the_softmax_of_a_forward():
     network, x = random_network(), volume(24, 32, 16)
     found, device = predict([network], x, CPU, False, ignore, ignore)
-    logits = network(x[None])[0].double().numpy()
+    logits = network(torch.from_numpy(x)[None])[0].double().numpy()
     expected = np.exp(logits) / np.exp(logits).sum(axis=0)
-    assert device == CPU and found.dtype == torch.float32
-    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+    assert device == CPU and found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_flips_are_the_mean_of_eight_forwards():
@@ -54,10 +54,10 @@ def test_flips_are_the_mean_of_eight_forwards():
     assert len(flipped) == 8
     parts = []
     for axes in flipped:
-        turned = np.flip(x[0].numpy(), axes).copy()
+        turned = np.flip(x[0], axes).copy()
         probabilities = torch.softmax(network(torch.from_numpy(turned)[None, None])[0], dim=0).numpy()
         parts.append(np.flip(probabilities, [axis + 1 for axis in axes]))
-    found = predict([network], x, CPU, True, ignore, ignore)[0].numpy()
+    found = predict([network], x, CPU, True, ignore, ignore)[0]
     np.testing.assert_allclose(found, np.mean(parts, axis=0), atol=1e-5)
     assert np.abs(found - parts[0]).max() > 1e-3, "flips change this network's answer, so the mean was really taken"
 
@@ -66,7 +66,7 @@ def test_an_ensemble_is_the_mean():
     networks, x = [random_network(seed) for seed in (1, 2, 3)], volume(16, 16, 24)
     single = [predict([network], x, CPU, False, ignore, ignore)[0] for network in networks]
     found = predict(networks, x, CPU, False, ignore, ignore)[0]
-    torch.testing.assert_close(found, sum(single) / 3, atol=1e-6, rtol=1e-5)
+    np.testing.assert_allclose(found, sum(single) / 3, atol=1e-6, rtol=1e-5)
 
 
 def test_tiles_of_a_pointwise_network_equal_one_forward(monkeypatch):
@@ -83,7 +83,7 @@ def test_tiles_of_a_pointwise_network_equal_one_forward(monkeypatch):
     little_memory(monkeypatch, 32**3)
     monkeypatch.setattr(inference, "_SMALLEST_TILE", 32)
     tiled = predict([network], x, CPU, False, ignore, messages.append)[0]
-    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
     assert messages == ["Memory of cpu does not suffice for the whole brain at once; working in tiles of 32×32×32."]
 
 
@@ -93,7 +93,7 @@ def test_tiles_of_a_network_without_norm_are_close_to_one_forward(monkeypatch):
     little_memory(monkeypatch, 32**3)
     monkeypatch.setattr(inference, "_SMALLEST_TILE", 32)
     tiled = predict([network], x, CPU, False, ignore, ignore)[0]
-    difference = (tiled - whole).abs()
+    difference = np.abs(tiled - whole)
     assert difference[:, :8].max() < 1e-5, "only the first tile sees this part"
     assert 0 < difference.max() < 0.05 * (whole.max() - whole.min())
 
@@ -158,6 +158,7 @@ def test_real_shortage_of_memory():
     """In a process that may take more and more: first a sentence, then tiles, at last one pass; never a crash."""
     program = (
         "import resource, torch\n"
+        "import numpy as np\n"
         "from engine.generated import random_network\n"
         "from KDNetLib.errors import DeviceError\n"
         "from KDNetLib import inference\n"
@@ -166,7 +167,7 @@ def test_real_shortage_of_memory():
         "network = random_network(width=4, levels=2, skips=1)\n"
         "def run(*shape):\n"
         "    messages = []\n"
-        "    try: predict([network], torch.zeros(1, *shape), torch.device('cpu'), False, lambda s: None, messages.append)\n"
+        "    try: predict([network], np.zeros((1, *shape), np.float32), torch.device('cpu'), False, lambda s: None, messages.append)\n"
         "    except DeviceError: return 'refused'\n"
         "    return 'tiles' if messages else 'whole'\n"
         "run(16, 16, 16)\n"
@@ -189,6 +190,7 @@ def test_a_thread_in_which_onednn_refuses_is_left():
     """oneDNN is refused memory for a kernel; then there is plenty, and the same thread asks for a whole segmentation."""
     program = (
         "import resource, torch\n"
+        "import numpy as np\n"
         "from engine.generated import random_network\n"
         "from KDNetLib.inference import predict\n"
         "from KDNetLib.memory import is_refused_kernel\n"
@@ -204,7 +206,7 @@ def test_a_thread_in_which_onednn_refuses_is_left():
         "        if refused: break\n"
         "resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
         "shares, messages = [], []\n"
-        "found, _ = predict([random_network(width=4, levels=2, skips=1)], torch.zeros(1, 32, 32, 32), torch.device('cpu'), False, shares.append, messages.append)\n"
+        "found, _ = predict([random_network(width=4, levels=2, skips=1)], np.zeros((1, 32, 32, 32), np.float32), torch.device('cpu'), False, shares.append, messages.append)\n"
         "print(refused, tuple(found.shape), messages, round(sum(shares), 6))\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}

@@ -3,7 +3,6 @@
 import nibabel
 import numpy as np
 import pytest
-import torch
 
 from engine.generated import ORIENTATIONS, affine_of, brain, dice, oblique, reoriented
 from KDNetLib.errors import InputError
@@ -11,7 +10,7 @@ from KDNetLib.preprocessing import Preprocessing
 
 
 def one_hot(classes, count=4):
-    return torch.from_numpy(np.moveaxis(np.eye(count, dtype=np.float32)[classes], -1, 0).copy())
+    return np.moveaxis(np.eye(count, dtype=np.float32)[classes], -1, 0).copy()
 
 
 def there_and_back(array, labels, affine, preprocessing=None, divisor=8):
@@ -24,16 +23,16 @@ def test_paper_preset_is_the_central_crop_averaged_two_by_two_by_two():
     array = brain((240, 240, 155), (1, 1, 1))[0]
     lps = np.diag([-1.0, -1, 1, 1])
     lps[1, 3] = 239
-    tensor = Preprocessing("paper", 2.0).prepare([array], lps, 16).tensor
+    tensor = Preprocessing("paper", 2.0).prepare([array], lps, 16).array
     crop = array[::-1, ::-1].astype(np.float64)[56:184, 56:184, 13:141]
     z = np.where(crop != 0, (crop - crop[crop != 0].mean()) / crop[crop != 0].std(), 0)
     assert tensor.shape == (1, 64, 64, 64)
-    np.testing.assert_allclose(tensor[0].numpy(), z.reshape(64, 2, 64, 2, 64, 2).mean(axis=(1, 3, 5)), atol=1e-5)
+    np.testing.assert_allclose(tensor[0], z.reshape(64, 2, 64, 2, 64, 2).mean(axis=(1, 3, 5)), atol=1e-5)
 
 
 def test_z_score_over_nonzero_voxels_only():
     array = brain()[0]
-    tensor = Preprocessing().prepare([array], affine_of()).tensor[0].numpy()
+    tensor = Preprocessing().prepare([array], affine_of()).array[0]
     used = [np.flatnonzero(array.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     box = array[tuple(slice(index[0], index[-1] + 1) for index in used)].astype(np.float64)
     assert tensor.shape == box.shape
@@ -44,13 +43,13 @@ def test_z_score_over_nonzero_voxels_only():
 def test_any_orientation_gives_one_input_and_goes_back_in_place(permutation, flips):
     array, labels = brain((30, 36, 28), (4.0, 4.0, 4.0))
     affine = affine_of((4.0, 4.0, 4.0))
-    expected = Preprocessing("whole-brain", 4.0).prepare([array], affine, 8).tensor
+    expected = Preprocessing("whole-brain", 4.0).prepare([array], affine, 8).array
     turned, turned_affine = reoriented(array, affine, permutation, flips)
     turned_labels, _ = reoriented(labels, affine, permutation, flips)
     prepared, back = there_and_back(turned, turned_labels, turned_affine, Preprocessing("whole-brain", 4.0))
     # An odd number of padded voxels cannot lie the same on both sides, so where it is odd the tensors are mirrored.
-    assert prepared.tensor.shape == expected.shape
-    np.testing.assert_allclose(np.sort(prepared.tensor.ravel()), np.sort(expected.ravel()), atol=1e-5)
+    assert prepared.array.shape == expected.shape
+    np.testing.assert_allclose(np.sort(prepared.array.ravel()), np.sort(expected.ravel()), atol=1e-5)
     np.testing.assert_array_equal(back, turned_labels)
 
 
@@ -63,7 +62,7 @@ def test_the_network_sees_ras():
     for permutation, flips in ORIENTATIONS:
         turned, affine = reoriented(marked, affine_of(), permutation, flips)
         assert nibabel.aff2axcodes(affine_of()) == ("R", "A", "S")
-        tensor = Preprocessing().prepare([turned], affine).tensor[0]
+        tensor = Preprocessing().prepare([turned], affine).array[0]
         assert np.unravel_index(int(tensor.argmax()), tensor.shape) == (7, 7, 7)
 
 
@@ -95,7 +94,7 @@ def test_no_voxel_of_the_box_falls_outside(spacing, divisor):
         array = np.zeros((count + 2, 6, 6), dtype=np.float32)
         array[1:-1] = 1
         prepared = Preprocessing().prepare([array], affine_of((spacing, 2, 2)), divisor)
-        everywhere = torch.zeros(2, *prepared.tensor.shape[1:])
+        everywhere = np.zeros((2, *prepared.array.shape[1:]), np.float32)
         everywhere[1] = 1
         classes, probabilities = prepared.restore(everywhere, keep=True)
         assert (classes == (array != 0)).all(), f"{count} voxels"
@@ -136,14 +135,14 @@ def test_slabs_do_not_show(monkeypatch):
 @pytest.mark.parametrize("shape", [(2, 2, 2), (3, 40, 5), (64, 2, 2), (33, 17, 16)])
 def test_sides_are_multiples_of_the_divisor_and_at_least_twice(shape):
     array = np.random.default_rng(0).uniform(1, 2, shape).astype(np.float32)
-    sides = np.array(Preprocessing().prepare([array], affine_of(), 16).tensor.shape[1:])
+    sides = np.array(Preprocessing().prepare([array], affine_of(), 16).array.shape[1:])
     assert (sides % 16 == 0).all() and (sides >= 32).all() and (sides >= shape).all()
 
 
 def test_an_empty_channel_among_several_stays_zero():
     array = brain()[0]
     turned, affine = reoriented(array, affine_of(), (0, 1, 2), (True, True, False))
-    tensor = Preprocessing().prepare([turned, reoriented(np.zeros_like(array), affine_of(), (0, 1, 2), (True, True, False))[0]], affine).tensor
+    tensor = Preprocessing().prepare([turned, reoriented(np.zeros_like(array), affine_of(), (0, 1, 2), (True, True, False))[0]], affine).array
     assert tensor[0].any() and not tensor[1].any()
 
 
@@ -165,7 +164,7 @@ def test_zero_voxels_are_never_labelled():
     scan[2:18, 3:21, 4:18] = np.random.default_rng(0).normal(100, 10, (16, 18, 14))
     scan[8:11, 9:12, 10:13] = 0
     prepared = Preprocessing("whole-brain", 2.0).prepare([scan], np.diag([1.0, 1, 1, 1]), 8)
-    certain = torch.zeros(4, *prepared.tensor.shape[1:])
+    certain = np.zeros((4, *prepared.array.shape[1:]), np.float32)
     certain[3] = 1
     classes, probabilities = prepared.restore(certain, keep=True)
     assert np.array_equal(classes == 3, scan != 0)
@@ -176,7 +175,7 @@ def restored_densely(prepared, probabilities, scan, affine):
     """What ``restore`` must give, by full matrices in float64 and numpy's argmax over every voxel; and the margin to the second class."""
     to_ras = nibabel.io_orientation(affine)
     turned = nibabel.apply_orientation(scan, to_ras)
-    dense = np.einsum("cxyz,ax,by,dz->cabd", probabilities.double().numpy(), *(w.double().numpy() for w in prepared._grid.weights_back()), optimize=True)
+    dense = np.einsum("cxyz,ax,by,dz->cabd", probabilities.astype(float), *(w.astype(float) for w in prepared._grid.weights_back()), optimize=True)
     used = turned[prepared._box] != 0
     classes, margin = np.zeros(turned.shape, dtype=np.uint8), np.ones(turned.shape)
     classes[prepared._box] = np.where(used, dense.argmax(axis=0), 0)
@@ -197,8 +196,8 @@ def test_restoring_few_voxels_gives_what_comparing_all_does(monkeypatch, spacing
     scan[2:16, 3:16, 1:14] = rng.uniform(1, 2, (14, 13, 13)) * (rng.random((14, 13, 13)) < 0.9)
     scan, affine = reoriented(scan, affine_of(spacing), *ORIENTATIONS[order])
     prepared = Preprocessing("whole-brain", network_spacing).prepare([scan], affine, 8)
-    probabilities = torch.from_numpy(rng.multinomial(8, (0.4, 0.2, 0.2, 0.2), prepared.tensor.shape[1:]) / 8).movedim(-1, 0).float().contiguous()
-    before = probabilities.clone()
+    probabilities = np.moveaxis(rng.multinomial(8, (0.4, 0.2, 0.2, 0.2), prepared.array.shape[1:]) / 8, -1, 0).astype(np.float32, order="C")
+    before = probabilities.copy()
     classes, kept = prepared.restore(probabilities, keep=True)
     expected, margin = restored_densely(prepared, probabilities, scan, affine)
     if set(spacing) == {network_spacing}:
@@ -209,4 +208,4 @@ def test_restoring_few_voxels_gives_what_comparing_all_does(monkeypatch, spacing
         np.testing.assert_array_equal(classes[margin > 1e-5], expected[margin > 1e-5])
     assert classes.dtype == np.uint8 and classes.shape == kept.shape[1:] == scan.shape
     np.testing.assert_array_equal(classes[margin > 2e-3], kept.argmax(axis=0)[margin > 2e-3])
-    assert torch.equal(probabilities, before), "what was given is left as it is"
+    assert np.array_equal(probabilities, before), "what was given is left as it is"

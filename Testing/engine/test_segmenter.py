@@ -144,7 +144,7 @@ def test_unknown_device_is_refused(tmp_path):
 def test_weights_are_read_once(coarse, monkeypatch):
     array, labels, model = coarse
     model.segment(Image(array, affine_of(COARSE)))
-    monkeypatch.setattr(segmenter, "load_model", None)
+    monkeypatch.setattr(segmenter, "new_runner", None)
     np.testing.assert_array_equal(model.segment(Image(array, affine_of(COARSE))).classes, labels)
 
 
@@ -229,7 +229,7 @@ def test_volumes_by_hand():
 
 
 def test_refusals_reach_the_caller_before_the_network_runs(coarse, monkeypatch):
-    monkeypatch.setattr(segmenter, "predict", None)
+    monkeypatch.setattr(segmenter, "Preprocessing", None)
     with pytest.raises(InputError, match="constant"):
         coarse[2].segment(Image(np.ones((5, 5, 5)), np.eye(4)))
 

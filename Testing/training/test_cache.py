@@ -70,7 +70,7 @@ def test_every_second_voxel_is_what_inference_sees(tmp_path, preset):
     save(place / f"{NAME}_t1ce.nii.gz", array, affine_of(SPACING))
     cases, _ = find_training_cases(tmp_path / "data")
     (cached,), *_ = build(cases, tmp_path / "cache", Preprocessing(preset, 8.0))
-    seen = Preprocessing(preset, 8.0).prepare([array], affine_of(SPACING)).tensor[0]
+    seen = Preprocessing(preset, 8.0).prepare([array], affine_of(SPACING)).array[0]
     assert seen.shape == ((16, 16, 16) if preset == "paper" else (20, 18, 22))
     np.testing.assert_allclose(cached.images[1][::2, ::2, ::2], seen, atol=4e-3)
 

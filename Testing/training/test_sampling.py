@@ -40,10 +40,10 @@ def test_the_whole_case_is_what_inference_sees(shape, divisor):
     array[0], array[-1], array[:, 0], array[:, -1], array[:, :, 0], array[:, :, -1] = [1.0] * 6  # the box is the whole grid
     expected = Preprocessing("whole-brain", 8.0).prepare([array], affine, divisor)
     fine = Preprocessing("whole-brain", 4.0).prepare([array], affine)
-    case = cached(np.stack([fine.tensor[0].numpy()] * 4), fine.labels_like_input(labels), 2)
+    case = cached(np.stack([fine.array[0]] * 4), fine.labels_like_input(labels), 2)
     images, classes = plain_sample(case, None, divisor)
     assert (images.dtype, classes.dtype) == (torch.float32, torch.int64)
-    assert images.shape[1:] == expected.tensor.shape[1:] == classes.shape
+    assert images.shape[1:] == expected.array.shape[1:] == classes.shape
     # Where a side is odd, one voxel is half outside; inference takes its inner half, the cache has no such average.
     whole = torch.ones(classes.shape, dtype=torch.bool)
     for axis, (full, count) in enumerate(zip(shape, classes.shape)):
@@ -53,7 +53,7 @@ def test_the_whole_case_is_what_inference_sees(shape, divisor):
             whole.index_fill_(axis, torch.tensor(half), False)
     assert whole.float().mean() > 0.8
     for image in images:
-        assert (image - expected.tensor[0])[whole].abs().max() < 4e-3
+        assert np.abs(image.numpy() - expected.array[0])[whole].max() < 4e-3
     np.testing.assert_array_equal(classes.numpy()[whole], expected.labels_like_input(labels)[whole])
     assert set(classes.unique().tolist()) == {0, 1, 2, 3}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from KDNetLib.allocator import keep_freed_memory
 from KDNetLib.benchmark.registry import CONTESTANTS
+from KDNetLib.device import OPENVINO
 from KDNetLib.peak_memory import process_peak
 
 
@@ -67,9 +68,10 @@ def _loaded(request: dict):
 def _segment(contestant, request: dict) -> dict:
     import torch
 
-    from KDNetLib.benchmark.observation import NetworkWatch, clock
+    from KDNetLib.benchmark.observation import NetworkWatch, OpenVINOWatch, clock
 
-    with NetworkWatch(contestant.network_type, clock(torch.device(request["device"]))) as watch:
+    in_openvino = request["device"] == OPENVINO
+    with OpenVINOWatch() if in_openvino else NetworkWatch(contestant.network_type, clock(torch.device(request["device"]))) as watch:
         started = time.perf_counter()
         stages = contestant.segment(Path(request["source"]), Path(request["target"]))
         seconds = time.perf_counter() - started

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from KDNetLib.benchmark.processes import MeasurementError, Processes
 from KDNetLib.benchmark.registry import CONTESTANTS, OURS, absence
+from KDNetLib.device import OPENVINO
 
 #: What can be measured besides the contestants.
 PARTS = ("cold", "stages", "convolution")
@@ -44,6 +45,7 @@ class _Measurement:
         self._task, self._folder, self._failed = task, folder, failed
         self._processes = Processes(folder, task.threads)
         self._progress = progress
+        self._torchs_device = "cpu" if task.device == OPENVINO else task.device
         self._contestants = {
             name: {"title": kind.title, "absent": absence(kind), "failed": None, "gflop": None, "runs": []}
             for name, kind in CONTESTANTS.items()
@@ -80,7 +82,7 @@ class _Measurement:
                 yield name, "all runs", entry, {"stages": self._stages, "convolution": self._convolution}[name]
 
     def _count(self, name: str) -> None:
-        self._contestants[name]["gflop"] = self._ask("count", name)["gflop"]
+        self._contestants[name]["gflop"] = self._ask("count", name, device=self._torchs_device)["gflop"]
 
     def _run(self, name: str) -> None:
         self._contestants[name]["runs"].append(self._ask("segment", name))
@@ -93,14 +95,15 @@ class _Measurement:
         self._parts["stages"]["runs"] = self._ask("stages", OURS, repeats=self._task.repeats)["runs"]
 
     def _convolution(self) -> None:
-        self._parts["convolution"]["rates"] = self._processes.ask("convolution", device=self._task.device, keep_memory=True)["rates"]
+        self._parts["convolution"]["rates"] = self._processes.ask("convolution", device=self._torchs_device, keep_memory=True)["rates"]
 
     def _ask(self, what: str, name: str, **more) -> dict:
         target = self._folder / f"{name}.nii.gz"
         target.unlink(missing_ok=True)
-        request = {"contestant": name, "source": self._task.scan, "target": target, "model": self._task.models[WHOLE], **more}
+        device = self._task.device if name == OURS else self._torchs_device
+        request = {"contestant": name, "source": self._task.scan, "target": target, "model": self._task.models[WHOLE], "device": device, **more}
         keep = name == OURS or self._task.tuned_peers
-        answer = self._processes.ask(what, device=self._task.device, keep_memory=keep, **request)
+        answer = self._processes.ask(what, keep_memory=keep, **request)
         if not target.is_file():
             raise MeasurementError("it ended without an error but wrote no file")
         return answer

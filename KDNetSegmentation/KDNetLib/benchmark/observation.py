@@ -8,6 +8,8 @@ import torch
 from torch.nn.modules import module as modules
 from torch.utils.flop_counter import FlopCounterMode
 
+from KDNetLib.runners import openvino_runner
+
 
 class NetworkWatch:
     """Context that adds up by how much ``meter`` rises within calls of networks of ``kind``.
@@ -42,6 +44,29 @@ class NetworkWatch:
         if isinstance(module, self._kind):
             self.total += self._meter() - self._before
             self.calls += 1
+
+
+class OpenVINOWatch:
+    """The same of networks in OpenVINO, in seconds."""
+
+    def __init__(self):
+        self.total, self.calls, self.voxels = 0.0, 0, None
+
+    def __enter__(self) -> "OpenVINOWatch":
+        self._original = openvino_runner.run_network
+        openvino_runner.run_network = self._timed
+        return self
+
+    def __exit__(self, *_) -> None:
+        openvino_runner.run_network = self._original
+
+    def _timed(self, network, batch, step):
+        started = time.perf_counter()
+        try:
+            return self._original(network, batch, step)
+        finally:
+            self.total += time.perf_counter() - started
+            self.calls, self.voxels = self.calls + 1, batch.shape[2:]
 
 
 def clock(device: torch.device) -> Callable[[], float]:

@@ -16,7 +16,7 @@ from KDNetLib.cli.progress import Progress
 from KDNetLib.errors import InputError
 from KDNetLib.machine import package_version, processor_name
 
-_PACKAGES = ("torch", "numpy", "nibabel")
+_PACKAGES = ("torch", "openvino", "numpy", "nibabel")
 _AS_THEY_COME = "KDNet keeps freed memory, as kdnet segment always does on Linux; peers run as they come (see --tuned-peers)"
 _TUNED = "KDNet and the peers keep freed memory on Linux (--tuned-peers); as they come, the peers may be slower"
 
@@ -48,7 +48,7 @@ def add_parser(subparsers) -> None:
     )
     parser.add_argument("--repeats", metavar="N", type=_positive, default=5, help="runs of each (default: 5)")
     parser.add_argument("--threads", metavar="N", type=_positive, help="CPU threads of each process (default: as torch chooses)")
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps (default: cpu)")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps (default: cpu); openvino: KDNet in OpenVINO beside the peers on the CPU")
     own = parser.add_mutually_exclusive_group()
     own.add_argument("--model", metavar="NAME|FILE", help="KDNet with this model (default: random weights of the bundled network, whole brain at 1 mm)")
     own.add_argument("--width", metavar="N", type=_positive, help="width of that random network (default: the bundled one's)")
@@ -61,14 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
     # Here and not at the top, so that `kdnet --help` does not wait for torch.
     import torch
 
-    from KDNetLib.device import choose_device
+    from KDNetLib.device import segmentation_device
     from KDNetLib.image_io import read_image
     from KDNetLib.measures import voxel_spacing
     from KDNetLib.resources import resources_folder
 
     scan = arguments.scan or resources_folder() / "Sample" / "KDNetSampleT1ce.nii.gz"
     image = read_image(scan)
-    device = str(choose_device(arguments.device))
+    device = segmentation_device(arguments.device)
     progress = Progress("kdnet benchmark", sys.stderr)
 
     def failed(name: str, error) -> None:
@@ -118,7 +118,7 @@ def _models(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Path
         whole = given or random_model(folder / "whole.safetensors", kind, parameters, "whole-brain", 1.0)
     except ValueError as error:
         raise InputError(f"Such a network cannot be built: {error}; choose another width.") from error
-    network = f"{kind} of width {parameters['width']}"
+    network = f"{kind} of width {parameters['width']}" + (f" ({parameters['members']} networks)" if "members" in parameters else "")
     if given:
         used = Preprocessing(**manifest.preprocessing)
         ours = f"the model {printable(manifest.name)} ({network}, {used.preset} at {used.spacing:g} mm); at 64³ the same network with random weights"

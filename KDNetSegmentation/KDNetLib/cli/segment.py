@@ -118,10 +118,10 @@ class _Work:
     def __init__(self, arguments: argparse.Namespace, models: list[Path]):
         keep_freed_memory()
         # Here and not at the top, so that `kdnet --help` does not wait for torch.
-        from KDNetLib.device import choose_device
+        from KDNetLib.device import segmentation_device
         from KDNetLib.segmenter import Segmenter
 
-        choose_device(arguments.device)  # a device that is not there ends the command, not every case
+        segmentation_device(arguments.device)  # a device that is not there ends the command, not every case
         self.title = ""
         self._arguments = arguments
         self._segmenter = Segmenter(models, arguments.device, arguments.flips)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from KDNetLib.networks.base import MAX_CHANNELS, MAX_WIDTH, Network, check_whole_numbers
+from KDNetLib.networks.base import Network
+from KDNetLib.networks.limits import MAX_CHANNELS, MAX_WIDTH, check_whole_numbers
 
 
 class Part(nn.Sequential):

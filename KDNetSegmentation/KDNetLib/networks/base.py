@@ -6,16 +6,13 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-#: Limits of what a model file may ask for, so that a hostile one cannot exhaust memory.
-MAX_CHANNELS, MAX_WIDTH, MAX_LEVELS = 16, 64, 7
-
 
 class Network(nn.Module):
     """Maps modalities (B, channels, D, H, W) to logits of the classes (B, classes, D, H, W).
 
     ``parameters_given`` holds the constructor's arguments as a model file keeps them (numbers and texts), among them
     ``channels``, ``classes`` and ``width`` (channels of the first level, from which the need of memory is estimated).
-    A constructor raises ValueError where an argument is out of range; see :func:`check_whole_numbers`.
+    A constructor raises ValueError where an argument is out of range; see ``limits.py``.
     """
 
     parameters_given: dict
@@ -66,9 +63,3 @@ class EncodingNetwork(Network):
     def forward(self, x, step=None):
         return self.decode(*self.encode(x, step), step)
 
-
-def check_whole_numbers(given: dict, limits: dict[str, tuple[int, int]]) -> None:
-    """Raise ValueError where a value of ``given`` is no whole number within its ``limits`` (lowest, highest)."""
-    for name, (low, high) in limits.items():
-        if type(given[name]) is not int or not low <= given[name] <= high:
-            raise ValueError(f"{name} must be a whole number from {low} to {high}, not {given[name]!r}")

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from KDNetLib.networks import registry
-from KDNetLib.networks.base import Network, check_whole_numbers
+from KDNetLib.networks.base import Network
+from KDNetLib.networks.limits import check_whole_numbers
 
 _MOST_MEMBERS = 8
 

@@ -1,6 +1,7 @@
 """What the encoder-decoders of several resolutions have in common: their parameters, their limits and what a skip is."""
 
-from KDNetLib.networks.base import MAX_CHANNELS, MAX_LEVELS, MAX_WIDTH, EncodingNetwork, check_whole_numbers
+from KDNetLib.networks.base import EncodingNetwork
+from KDNetLib.networks.limits import check_levelled
 
 
 class LevelledNetwork(EncodingNetwork):
@@ -19,11 +20,7 @@ class LevelledNetwork(EncodingNetwork):
 
     def __init__(self, channels: int, classes: int, width: int, levels: int, skips: int):
         super().__init__()
-        limits = {"channels": (1, MAX_CHANNELS), "classes": (1, 16), "width": (1, MAX_WIDTH), "levels": (2, MAX_LEVELS)}
-        limits["skips"] = (0, levels - 1 if type(levels) is int else 0)
-        given = {"channels": channels, "classes": classes, "width": width, "levels": levels, "skips": skips}
-        check_whole_numbers(given, limits)
-        self.parameters_given = given
+        self.parameters_given = check_levelled(channels, classes, width, levels, skips)
 
     @property
     def divisor(self) -> int:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch.nn import functional
 
 from KDNetLib.atomic_file import replacing
@@ -188,7 +189,7 @@ def _preprocess(case: TrainingCase, preprocessing: Preprocessing) -> tuple[np.nd
     classes = case.read_reference()
     fine = fine_of(preprocessing)
     prepared = Preprocessing(preprocessing.preset, preprocessing.spacing / fine).prepare(arrays, affine)
-    images = functional.avg_pool3d(prepared.tensor[None], kernel_size=fine, stride=1)[0]
+    images = functional.avg_pool3d(torch.from_numpy(prepared.array)[None], kernel_size=fine, stride=1)[0]
     return images.half().numpy(), prepared.labels_like_input(classes)
 
 

@@ -56,7 +56,7 @@ def thick_slices(scan: Scan, rng: np.random.Generator, orientation: str, spacing
     if step <= 1:
         return scan
     side = scan.array.shape[axis]
-    weights = axis_weights(side, int(np.ceil(side / step)), (step - 1) / 2, step).numpy()
+    weights = axis_weights(side, int(np.ceil(side / step)), (step - 1) / 2, step)
     array = _mean_of_brain(scan, lambda volume: along(volume, weights, axis))
     shares = np.stack([along((scan.classes == index).astype(np.float32), weights, axis) for index in range(_CLASSES)])
     affine = scan.affine.copy()

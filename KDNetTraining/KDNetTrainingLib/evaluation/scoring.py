@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from KDNetLib.inference import predict
-from KDNetLib.labels import REGIONS
+from KDNetLib.labels import REGIONS, most_probable
 from KDNetLib.measures import compare
 from KDNetLib.networks.base import Network
 from KDNetLib.preprocessing import Preprocessing
@@ -60,14 +60,14 @@ def _score(networks, case, modalities, preprocessing, device) -> list[dict]:
     prepared = preprocessing.prepare(channels, affine, networks[0].divisor)
     probabilities = _probabilities(networks, prepared, device)
     native, _ = prepared.restore(probabilities)
-    crop = probabilities.argmax(dim=0).to(torch.uint8).numpy()
+    crop = most_probable(probabilities)
     network_affine = np.diag([preprocessing.spacing] * 3 + [1.0])  # only the voxel's size matters to the measures
     compared = (compare(native, reference, affine), compare(crop, prepared.labels_like_input(reference), network_affine))
     return [{"case": case.name, "space": space} | _columns(measures) for space, measures in zip(SPACES, compared)]
 
 
-def _probabilities(networks, prepared, device) -> torch.Tensor:
-    return predict(networks, prepared.tensor, device, False, lambda share: None, lambda message: None)[0]
+def _probabilities(networks, prepared, device) -> np.ndarray:
+    return predict(networks, prepared.array, device, False, lambda share: None, lambda message: None)[0]
 
 
 def _columns(measures: dict[str, dict[str, float]]) -> dict[str, float]:

@@ -1,0 +1,101 @@
+"""Networks in OpenVINO on the CPU, in one pass over the whole brain; torch takes over where memory does not suffice for that."""
+
+import itertools
+import os
+from pathlib import Path
+
+import numpy as np
+
+from KDNetLib.device import OPENVINO
+from KDNetLib.errors import ModelError
+from KDNetLib.manifest import parse_manifest, read_header
+from KDNetLib.memory import available_bytes, is_out_of_memory, needed_bytes
+from KDNetLib.model_weights import check_use, damaged, read_weights
+from KDNetLib.runners.openvino_graph import encoder_decoder, members
+from KDNetLib.runners.runner import Runner
+from KDNetLib.tracker import Tracker
+
+_WAIT_MS = 50
+_EVERY_FLIP = [axes for count in range(4) for axes in itertools.combinations((1, 2, 3), count)]
+
+
+class OpenVINORunner(Runner):
+    """The models in ``paths``, all of architectures that ``openvino_graph`` knows, computed in float32. Raises ModelError where one is unsound."""
+
+    def __init__(self, paths: list[Path]):
+        self._paths = paths
+        self._networks = [network for path in paths for network in _read(path)]
+        divisors = {2 ** (given["levels"] - 1) for given, _ in self._networks}
+        if len(divisors) > 1:
+            raise ModelError("The models differ in their number of levels; average folds of one training only.")
+        (self.divisor,) = divisors
+        self._compiled, self._shape = [], None
+
+    def predict(self, volume, flips, step, on_message):
+        tracker = Tracker(step)
+        if self._fits(volume.shape[1:]):
+            try:
+                return self._predict(volume, _EVERY_FLIP if flips else [()], tracker), OPENVINO
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                tracker.undo()
+        self._compiled, self._shape = [], None
+        from KDNetLib.runners.torch_runner import TorchRunner
+
+        return TorchRunner(self._paths, "cpu").predict(volume, flips, step, on_message)
+
+    def _fits(self, shape) -> bool:
+        available = available_bytes("cpu")
+        return available is None or needed_bytes(int(np.prod(shape)), max(given["width"] for given, _ in self._networks), 4) < 0.8 * available
+
+    def _predict(self, volume, flips, step) -> np.ndarray:
+        self._compile(volume.shape[1:])
+        share, total = 1 / (len(self._compiled) * len(flips)), None
+        for network, axes in itertools.product(self._compiled, flips):
+            found = np.flip(run_network(network, np.ascontiguousarray(np.flip(volume, axes))[None], step)[0], axes)
+            step(share)
+            total = found.copy() if total is None else np.add(total, found, out=total)
+        return np.multiply(total, np.float32(share), out=total)
+
+    def _compile(self, shape) -> None:
+        """Make the graphs for volumes of ``shape``, unless those made last are: a third of the time of a segmentation."""
+        if shape == self._shape:
+            return
+        import openvino
+
+        # float32, because half precision changes labels; unpinned, because the machine is not ours alone.
+        wishes = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        if threads.isdecimal() and int(threads):  # what torch obeys too, and job schedulers set
+            wishes["INFERENCE_NUM_THREADS"] = int(threads)
+        core = openvino.Core()
+        self._compiled = [core.compile_model(encoder_decoder(weights, given, shape), "CPU", wishes) for given, weights in self._networks]
+        self._shape = shape
+
+
+def _read(path: Path) -> list[tuple[dict, dict[str, np.ndarray]]]:
+    """Arguments and weights of the networks in a model file, all of it checked but the weights' shapes."""
+    header, name = read_header(path), Path(path).name
+    manifest = parse_manifest(header, name)
+    weights = read_weights(path, header, manifest)
+    try:
+        networks = members(manifest.architecture, weights)
+        for given, _ in networks:
+            check_use(manifest, given["channels"], given["classes"])
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise damaged(name, error) from error
+    return networks
+
+
+def run_network(network, batch: np.ndarray, step) -> np.ndarray:
+    """The answer of the compiled ``network``; ``step`` is called with 0 meanwhile, so that it can end the work."""
+    request = network.create_infer_request()
+    request.start_async([batch])
+    try:
+        while not request.wait_for(_WAIT_MS):
+            step(0.0)
+    except BaseException:
+        request.cancel()
+        raise
+    return request.get_output_tensor(0).data

@@ -1,0 +1,181 @@
+"""OpenVINO against torch: the same probabilities and labels, without importing torch; and what happens where it cannot take the work."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from engine.generated import DESCRIPTION, affine_of, brain, intensity_model, random_model, random_network
+from KDNetLib import device
+from KDNetLib.device import available_devices, segmentation_device
+from KDNetLib.errors import Cancelled, DeviceError, ModelError
+from KDNetLib.image_io import Image
+from KDNetLib.model_file import save_model
+from KDNetLib.networks.ensemble import ensemble_of
+from KDNetLib.networks.hemis import HeMIS
+from KDNetLib.runners import openvino_runner
+from KDNetLib.segmenter import Segmenter
+
+pytest.importorskip("openvino", reason="OpenVINO is optional; install it with pip install openvino")
+from KDNetLib.runners.openvino_graph import encoder_decoder  # noqa: E402
+from KDNetLib.runners.openvino_runner import OpenVINORunner  # noqa: E402
+
+ARCHITECTURES = [
+    ({"channels": 1, "classes": 4, "width": 4, "levels": 5, "skips": 4}, (32, 48, 32)),
+    ({"channels": 4, "classes": 4, "width": 3, "levels": 3, "skips": 0}, (8, 16, 12)),
+    ({"channels": 2, "classes": 3, "width": 2, "levels": 4, "skips": 2}, (16, 16, 24)),
+    ({"channels": 1, "classes": 4, "width": 1, "levels": 2, "skips": 1}, (4, 6, 10)),
+]
+
+
+@pytest.mark.parametrize(("parameters", "shape"), ARCHITECTURES)
+def test_the_graph_gives_torchs_probabilities(parameters, shape):
+    import openvino
+
+    network = random_network(5, **parameters).eval()
+    for norm in (part for part in network.modules() if isinstance(part, torch.nn.InstanceNorm3d)):  # else they are 1 and 0
+        torch.nn.init.normal_(norm.weight, 1, 0.3)
+        torch.nn.init.normal_(norm.bias)
+    x = torch.randn(1, parameters["channels"], *shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = torch.softmax(network(x), dim=1).numpy()
+    weights = {key: value.numpy() for key, value in network.state_dict().items()}
+    compiled = openvino.Core().compile_model(encoder_decoder(weights, parameters, shape), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    np.testing.assert_allclose(compiled([x.numpy()])[0], expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("change", ["lost", "besides", "shape"])
+def test_weights_of_another_network_are_refused(change):
+    parameters, shape = ARCHITECTURES[3]
+    weights = {key: value.numpy() for key, value in random_network(0, **parameters).state_dict().items()}
+    if change == "lost":
+        del weights["encoder.1.1.0.weight"]
+    elif change == "besides":
+        weights["encoder.2.0.0.weight"] = weights["encoder.1.0.0.weight"]
+    else:
+        weights["head.weight"] = weights["head.weight"][:3]
+    with pytest.raises(ModelError, match="do not fit the architecture"):
+        encoder_decoder(weights, parameters, shape)
+
+
+def models(folder, count=2):
+    networks = [random_network(seed, width=4, levels=4, skips=3) for seed in range(count)]
+    paths = [folder / f"{seed}.safetensors" for seed in range(count)]
+    for path, network in zip(paths, networks):
+        save_model(path, network, DESCRIPTION)
+    save_model(folder / "all.safetensors", ensemble_of(networks), DESCRIPTION)
+    return paths, folder / "all.safetensors"
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_labels_agree_with_torchs(tmp_path, flips):
+    paths, ensemble = models(tmp_path)
+    image = Image(brain((60, 66, 56))[0], affine_of())
+    for several in ([paths[0]], paths, [ensemble]):
+        found, expected = (Segmenter(several, device, flips).segment(image, probabilities=True) for device in ("openvino", "cpu"))
+        assert (found.device, expected.device) == ("openvino", "cpu") and len(np.unique(found.classes)) > 1
+        assert (found.classes == expected.classes).mean() >= 0.9999
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=2e-3)  # half precision
+        assert found.promised == pytest.approx(expected.promised, abs=1e-4)
+
+
+def test_a_known_tumour_is_found_and_a_second_scan_of_another_size_too(tmp_path):
+    first, labels = brain((60, 66, 56))
+    segmenter = Segmenter([intensity_model(tmp_path / "m.safetensors", first, (2, 2, 2))], "openvino")
+    for _ in range(2):
+        assert (segmenter.segment(Image(first, affine_of())).classes == labels).mean() > 0.999
+    second, labels = brain((44, 50, 48), seed=1)
+    assert (segmenter.segment(Image(second, affine_of())).classes == labels).mean() > 0.99
+
+
+def test_torch_is_not_imported(tmp_path):
+    (path, _), _ = models(tmp_path)
+    program = (
+        "import sys\n"
+        "import numpy as np\n"
+        "from KDNetLib.image_io import Image\n"
+        "from KDNetLib.segmenter import Segmenter\n"
+        "array = np.zeros((24, 24, 24), np.float32)\n"
+        "array[4:20, 4:20, 4:20] = np.random.default_rng(0).normal(100, 10, (16, 16, 16))\n"
+        "result = Segmenter([sys.argv[1]], 'openvino').segment(Image(array, np.diag([2.0, 2, 2, 1])), probabilities=True)\n"
+        "print(result.device, sorted({'torch', 'scipy.spatial'} & set(sys.modules)))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, env=environment, timeout=120)
+    assert done.stdout.strip() == "openvino []", done.stderr
+
+
+def test_progress_sums_to_one_and_cancelling_ends_it(tmp_path):
+    paths, _ = models(tmp_path)
+    volume = np.random.default_rng(0).normal(size=(1, 32, 32, 32)).astype(np.float32)
+    shares = []
+    OpenVINORunner(paths).predict(volume, True, shares.append, print)
+    assert sum(shares) == pytest.approx(1) and len([share for share in shares if share]) == 16
+
+    def stop(share):
+        raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        OpenVINORunner(paths).predict(volume, False, stop, print)
+
+
+@pytest.mark.parametrize("how", ["estimated", "refused"])
+def test_torch_takes_over_where_memory_does_not_suffice(tmp_path, monkeypatch, how):
+    (path, _), _ = models(tmp_path)
+    volume = np.random.default_rng(0).normal(size=(1, 32, 32, 32)).astype(np.float32)
+    expected, _ = OpenVINORunner([path]).predict(volume, False, lambda share: None, print)
+    shares = []
+    runner = OpenVINORunner([path])
+    if how == "estimated":
+        monkeypatch.setattr(openvino_runner, "available_bytes", lambda device: 1000)
+    else:
+        def refuse(*_):
+            raise RuntimeError("Exception from src/inference: std::bad_alloc")
+
+        monkeypatch.setattr(openvino_runner, "run_network", refuse)
+    found, used = runner.predict(volume, False, shares.append, print)
+    assert used == "cpu" and sum(shares) == pytest.approx(1)
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_what_it_has_no_graph_for_runs_in_torch(tmp_path):
+    torch.manual_seed(0)
+    save_model(tmp_path / "m.safetensors", HeMIS(1, 4, 2), DESCRIPTION)
+    image = Image(brain((24, 26, 22), (4.0, 4.0, 4.0))[0], affine_of((4.0, 4.0, 4.0)))
+    assert Segmenter([tmp_path / "m.safetensors"], "openvino").segment(image).device == "cpu"
+
+
+def test_damaged_files_are_refused_as_ever(tmp_path):
+    path = random_model(tmp_path / "m.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="SHA-256"):
+        OpenVINORunner([path])
+    network = random_network(width=2)
+    network.parameters_given = {**network.parameters_given, "width": 10**6}
+    save_model(path, network, DESCRIPTION)
+    with pytest.raises(ModelError, match="width must be"):
+        OpenVINORunner([path])
+    ensemble = ensemble_of([random_network(seed, width=2) for seed in range(2)])
+    ensemble.parameters_given = {**ensemble.parameters_given, "members": 3}
+    save_model(path, ensemble, DESCRIPTION)
+    with pytest.raises(ModelError, match="do not fit"):
+        OpenVINORunner([path]).predict(np.zeros((1, 16, 16, 16), np.float32), False, lambda share: None, print)
+    for other in (3, 4):
+        random_model(tmp_path / f"{other}.safetensors", levels=other, skips=1)
+    with pytest.raises(ModelError, match="number of levels"):
+        OpenVINORunner([tmp_path / "3.safetensors", tmp_path / "4.safetensors"])
+
+
+def test_it_is_what_auto_means_on_a_machine_without_a_gpu(monkeypatch):
+    if len(available_devices()) == 3:  # auto, openvino, cpu
+        assert available_devices() == ["auto", "openvino", "cpu"] and segmentation_device("auto") == "openvino"
+    assert segmentation_device("openvino") == "openvino" and segmentation_device("cpu") == "cpu"
+    monkeypatch.setattr(device, "has_openvino", lambda: False)
+    assert "openvino" not in available_devices() and segmentation_device("auto") != "openvino"
+    with pytest.raises(DeviceError, match="pip install openvino"):
+        segmentation_device("openvino")
