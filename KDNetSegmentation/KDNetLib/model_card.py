@@ -24,7 +24,7 @@ def model_card(manifest: Manifest) -> str:
         "SHA-256 of the weights": manifest.sha256,
     }
     lines = [f"# {_plain(manifest.title)}", "", *_bullets(facts), "", "## Training", "", *_bullets(manifest.training)]
-    lines += ["", "## Measured", "", *_measured(manifest.measured), "", "## Confidence", "", *_confidence(manifest.calibration)]
+    lines += ["", "## Measured", "", *_measured(manifest.measured), "", "## Confidence", "", *_confidence(manifest)]
     lines += ["", "For research use only."]
     return "\n".join(lines) + "\n"
 
@@ -51,7 +51,8 @@ def _measured(results: list[dict]) -> list[str]:
     return lines + [line for command in commands for line in ("", f"Measured by: {command}")]
 
 
-def _confidence(calibration: dict | None) -> list[str]:
+def _confidence(manifest: Manifest) -> list[str]:
+    calibration = manifest.calibration
     if calibration is None:
         return ["The model holds no calibration, so its results come without a confidence."]
     lines = [
@@ -65,6 +66,8 @@ def _confidence(calibration: dict | None) -> list[str]:
     for region, points in calibration["curve"].items():
         lines += [f"| {_plain(region)} | {count} | {confidence:.2f} | {dice:.2f} |" for confidence, dice, count in points]
         errors.append(f"{_plain(region)} {expected_calibration_error(points):.3f}")
+    if manifest.architecture.get("name") == "Ensemble":
+        lines += ["", "It was calibrated on single networks; the mean of them promises a little less, so its confidence is rather too low than too high."]
     return [*lines, "", f"Expected calibration error: {', '.join(errors)}", "", f"Calibrated by: {_plain(calibration['command'])}"]
 
 

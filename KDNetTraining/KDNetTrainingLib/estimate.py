@@ -76,7 +76,7 @@ def estimate(plan: Plan, cases: int, device: str) -> Estimate:
     for each in trainings:
         cost = costs[_kind(each)]
         epochs = plan.epochs(each)
-        seconds += cost_from(0, epochs, plan.settings.coarse) * steps * cost.step_seconds + epochs * validation * cost.validation_seconds
+        seconds += cost_from(0, epochs, plan.settings_of(each).coarse) * steps * cost.step_seconds + epochs * validation * cost.validation_seconds
         disk += 4 * cost.weights * (_VALUES_PER_WEIGHT + plan.exports(each))
     return Estimate(round(disk), _peak_memory(world.device), round(seconds, 1), str(world.device), available)
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from KDNetLib.errors import InputError
 from KDNetLib.model_store import is_safe_name
-from KDNetTrainingLib.coarse_to_fine import cost_from, cost_of_epoch
+from KDNetTrainingLib.coarse_to_fine import coarse_epochs, cost_from, cost_of_epoch
 from KDNetTrainingLib.settings import Settings, settings_from
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
@@ -83,6 +83,8 @@ class Plan:
             raise InputError(f"seeds must be different whole numbers from {low} to {high}, not {', '.join(map(str, self.seeds))}.")
         if self.test and self.settings.folds:
             raise InputError("Cross-validation tests every case once; give either folds or test cases, not both.")
+        if self.settings.coarse and not self.settings.student_from_teacher and any(SYSTEMS[training.system].taught for training in self.trainings()):
+            raise InputError("A student has no coarse epochs of its own; give student_from_teacher, so that it begins with the weights of a teacher that had them, or leave coarse at 0.")
         if self.settings.teacher_model and any(training.system == "teacher" for training in self.trainings()):
             raise InputError("A teacher is either trained or given as teacher_model, not both.")
         if not is_plan_name(self.name):
@@ -118,22 +120,27 @@ class Plan:
         return list(found)
 
     def settings_of(self, training: Training) -> Settings:
-        """The settings with the skips, the network and the seed of ``training``."""
+        """The settings with the skips, the network and the seed of ``training``, and no coarse epochs where it is taught.
+
+        A teacher whose last epochs were fine has nothing to say of coarse samples, and the student begins with its weights.
+        """
         seeds = self.seeds or (self.settings.seed,)
         seed = seeds[0] if training.seed is None else training.seed
-        return replace(self.settings, skips=training.skips, network=training.network, seed=seed)
+        coarse = 0.0 if SYSTEMS[training.system].taught else self.settings.coarse
+        return replace(self.settings, skips=training.skips, network=training.network, seed=seed, coarse=coarse)
 
     def epochs(self, training: Training) -> int:
-        """How many epochs ``training`` has."""
-        return (self.settings.epochs_teacher if training.system == "teacher" else 0) or self.settings.epochs
+        """How many epochs ``training`` has: of a taught one those that are fine for all."""
+        epochs = (self.settings.epochs_teacher if training.system == "teacher" else 0) or self.settings.epochs
+        return epochs - coarse_epochs(epochs, self.settings.coarse) if SYSTEMS[training.system].taught else epochs
 
     def cost(self, training: Training) -> float:
         """About how long ``training`` takes, in fine epochs of the baseline."""
-        return cost_from(0, self.epochs(training), self.settings.coarse) * SYSTEMS[training.system].cost
+        return cost_from(0, self.epochs(training), self.settings_of(training).coarse) * SYSTEMS[training.system].cost
 
     def cost_of_epoch(self, training: Training, epoch: int) -> float:
         """About how long ``epoch`` of ``training``, counted from 0, takes, in the same unit."""
-        return cost_of_epoch(epoch, self.epochs(training), self.settings.coarse) * SYSTEMS[training.system].cost
+        return cost_of_epoch(epoch, self.epochs(training), self.settings_of(training).coarse) * SYSTEMS[training.system].cost
 
     def exports(self, training: Training) -> bool:
         """Whether a model file is written of ``training``."""

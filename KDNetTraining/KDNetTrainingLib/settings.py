@@ -36,7 +36,7 @@ class Settings:
     crop: tuple = _other((64, 64, 64), "sides of a training sample in network voxels, multiples of 16; where some are coarse, of 32")
     augmentation: str = _choice("paper", "paper: random flips; strong: also rotation, scaling, elastic and intensity changes, left-over skull", "paper", "strong")
     transplantation: float = _number(0.0, "share of the samples that get a piece with another training case's tumour (CarveMix)", 0.0, 1.0)
-    coarse: float = _number(0.0, "share of the epochs, the first ones, with samples of half the resolution: an eighth of the time", 0.0, 0.9)
+    coarse: float = _number(0.0, "share of the epochs, the first ones, with samples of half the resolution: an eighth of the time; a student leaves them out", 0.0, 0.9)
     epochs: int = _number(500, "passes over the training cases", 1, 100000)
     epochs_teacher: int = _number(0, "passes for the teacher; 0: as many as the others", 0, 100000)
     batch_size: int = _number(1, "cases per step and process; the paper does not say", 1, 64)
@@ -71,6 +71,8 @@ class Settings:
             raise InputError(f"crop must be three multiples of 16, at least 32, not {self.crop}.")
         if self.coarse and any(side < 64 or side % 32 for side in self.crop):
             raise InputError(f"crop must be three multiples of 32, at least 64, where samples are coarse at first, not {self.crop}.")
+        if self.coarse and self.schedule == "plateau":
+            raise InputError("The plateau schedule looks at fine samples while coarse ones are learnt; take the polynomial schedule or leave coarse at 0.")
         if self.coarse and self.spacing > 4:
             raise InputError(f"spacing must be at most 4 mm where samples are coarse at first, not {self.spacing:g}.")
         if not self.teacher_modalities or len(set(self.teacher_modalities)) < len(self.teacher_modalities) or set(self.teacher_modalities) - set(MODALITIES):

@@ -12,6 +12,8 @@ from KDNetTrainingLib.coarse_to_fine import coarse_epochs, cost_from, cost_of_ep
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.evaluation.results import read_scores, scores_path
 from KDNetTrainingLib.plan import Plan
+from KDNetTrainingLib.run.recorded_plan import record_plan
+from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import settings_from
 from KDNetTrainingLib.systems.registry import SYSTEMS
 from KDNetTrainingLib.training.batches import Batches
@@ -74,3 +76,29 @@ def test_a_run_prepares_the_cases_at_both_resolutions(tmp_path):
     assert all(abs(fine - 2 * coarse) <= 2 for fine, coarse in zip(sides["cache"], sides["cache-coarse"])), sides
     assert read_scores(scores_path(tmp_path / "run", plan.trainings()[0]))
     assert "`cache-coarse`" in (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_student_begins_where_the_teachers_coarse_epochs_have_ended():
+    with pytest.raises(InputError, match="student_from_teacher"):
+        Plan(("gt+kl+kd",), SETTINGS, "")
+    plan = Plan(("baseline", "gt+kl+kd"), replace(SETTINGS, epochs=8, epochs_teacher=12, student_from_teacher=True), "")
+    of = {training.label: training for training in plan.trainings()}
+    assert {label: plan.epochs(training) for label, training in of.items()} == {"baseline": 8, "teacher": 12, "gt+kl+kd": 2}
+    assert [plan.settings_of(of[label]).coarse for label in ("baseline", "gt+kl+kd")] == [0.75, 0.0]
+    assert plan.cost(of["gt+kl+kd"]) == 2 * SYSTEMS["gt+kl+kd"].cost and plan.cost(of["teacher"]) == 9 / 8 + 3
+
+
+def test_coarse_epochs_neither_grow_nor_go_with_the_plateau_schedule(tmp_path):
+    with pytest.raises(InputError, match="polynomial"):
+        replace(SETTINGS, schedule="plateau", inner_validation=0.2)
+    for coarse, growing in ((0.0, True), (0.5, False)):
+        settings = replace(SETTINGS, coarse=coarse, epochs_teacher=4)
+        path = tmp_path / str(coarse)
+        record_plan(Plan(("baseline",), replace(settings, epochs=4), ""), tmp_path, path)
+        RunFolder(path).write("data", {"cases": {}})
+        longer = Plan(("baseline",), replace(settings, epochs=6), "")
+        if growing:
+            record_plan(longer, tmp_path, path)
+        else:
+            with pytest.raises(InputError, match="epochs"):
+                record_plan(longer, tmp_path, path)

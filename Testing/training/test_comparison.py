@@ -12,6 +12,7 @@ from KDNetTrainingLib.evaluation.comparison import compare_runs, comparison_mark
 from KDNetTrainingLib.evaluation.results import scores_path, write_scores
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.recorded_plan import record_plan
+from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import Settings
 
 CASES = [f"case-{index}" for index in range(8)]
@@ -22,6 +23,7 @@ def make_run(path, dice, systems=("baseline",), finished=None, **changes):
     """A run of 2 folds in which every system of ``finished`` has ``dice`` of CASES, in all regions; in the crop 0."""
     plan = Plan(systems, replace(Settings(), folds=2, **changes), "kdnet experiment DATA RUN")
     record_plan(plan, path, path)
+    RunFolder(path).write("folds", {"folds": [CASES[::2], CASES[1::2]]})
     for training in plan.trainings():
         if training.label in (finished or systems):
             rows = []
@@ -47,6 +49,8 @@ def test_what_changed_and_how_much_it_gained(tmp_path):
     lines = comparison_markdown([one, other]).splitlines()
     assert lines[2].startswith("| first | Baseline | – | 8 | 60.9 (") and "transplantation 0.5" in lines[3] and "crop 32×48×32" in lines[3]
     assert lines[3].count("; +4.5, p 0.008") == 3
+    RunFolder(gained).write("folds", {"test": []})
+    assert "8 (they chose the epoch)" in comparison_markdown(compare_runs([gained]))
 
 
 def test_systems_that_are_not_finished_are_left_out(tmp_path, capsys):

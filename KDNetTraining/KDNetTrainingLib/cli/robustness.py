@@ -86,7 +86,10 @@ def _tested(arguments: argparse.Namespace) -> list[tuple]:
         if not (arguments.run_folder / "run.json").exists():
             raise InputError(f"{arguments.run_folder} holds no run; begin one with kdnet train or kdnet experiment.")
         folder = RunFolder(arguments.run_folder)
-        _, trained = held_out(folder, recorded_plan(folder)[0], arguments.data, arguments.system)
+        plan = recorded_plan(folder)[0]
+        if len(plan.seeds) > 1:
+            raise InputError(f"{arguments.run_folder} has several networks for every case, one per seed; give a run of one seed.")
+        _, trained = held_out(folder, plan, arguments.data, arguments.system)
         return [([path], cases) for _, _, path, cases in trained]
     if arguments.system:
         raise InputError("--system belongs to --run; a model file is of one system.")

@@ -24,7 +24,7 @@ _OF_DISTILLATION = ("imitation", "temperature", "alpha", "distillation_mask", "s
 
 @dataclass(frozen=True)
 class Try:
-    """One system of one run; ``changed`` names the settings that are not the first run's, with their values.
+    """One system of one run; ``unseen``: whether its cases had no part in the training (else they chose the epoch); ``changed`` names the settings that are not the first run's, with their values.
 
     ``dice``: region -> mean over ``cases`` in per cent and its 95 % interval (low, high). ``difference``: region -> mean
     difference to the first try in percentage points over the cases that both were tested on, and Wilcoxon's p; empty for
@@ -35,6 +35,7 @@ class Try:
     training: Training
     changed: dict[str, object]
     cases: int
+    unseen: bool
     dice: dict[str, tuple[float, float, float]]
     difference: dict[str, tuple[float, float]]
 
@@ -48,7 +49,6 @@ def compare_runs(paths: list[Path], systems: list[str] | None = None) -> list[Tr
     for path in paths:
         run = _existing(path)
         plan, _ = recorded_plan(run)
-        first_settings = first_settings or plan.settings
         for label in dict.fromkeys(training.label for training in plan.trainings()):
             trainings = [training for training in plan.trainings() if training.label == label]
             if (systems and label not in systems) or not all(scores_path(run.path, training).exists() for training in trainings):
@@ -59,10 +59,13 @@ def compare_runs(paths: list[Path], systems: list[str] | None = None) -> list[Tr
             dice = {region: _mean_with_interval(dice_by_case(rows, "tried", region, _SPACE)) for region in REGIONS}
             difference = _differences(rows, first_rows) if first_rows else {}
             first_rows = first_rows or [{**row, "system": "first"} for row in rows]
+            first_settings = first_settings or plan.settings
             changes = plan.settings.differences_from(first_settings)
             used = [name for name in changes if SYSTEMS[trainings[0].system].taught or name not in _OF_DISTILLATION]
             changed = {name: changes[name][1] for name in used}
-            tries.append(Try(path.resolve().name, trainings[0], changed, len({row["case"] for row in rows}), dice, difference))
+            split = run.read("folds") or {}
+            unseen = bool(split.get("folds") or split.get("test"))
+            tries.append(Try(path.resolve().name, trainings[0], changed, len({row["case"] for row in rows}), unseen, dice, difference))
     if not tries:
         raise InputError("None of these runs has a system that is scored in every fold; let a run end (kdnet status RUN shows how far it is).")
     return tries
@@ -73,8 +76,9 @@ def comparison_markdown(tries: list[Try]) -> str:
     lines = []
     for each in tries:
         changed = ", ".join(f"{name} {_shown(value)}" for name, value in each.changed.items()) or "–"
+        cases = str(each.cases) if each.unseen else f"{each.cases} (they chose the epoch)"
         cells = [_cell(each, region) for region in REGIONS]
-        lines.append([each.run, name_of(each.training), changed, each.cases, *cells])
+        lines.append([each.run, name_of(each.training), changed, cases, *cells])
     return markdown_table(["Run", "System", "Changed", "Cases", *REGIONS], lines)
 
 

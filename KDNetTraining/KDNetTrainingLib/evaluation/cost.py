@@ -1,6 +1,7 @@
 """What each system costs: as counted (``evaluation.counting``), and time and memory as the run's events tell them. Needs no torch."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from statistics import fmean, median
 
@@ -31,14 +32,17 @@ class Cost:
     memory_gb: float | None
 
 
-def costs(run: RunFolder, finished: list[Training], events: list[dict], coarse: float = 0.0) -> list[Cost]:
-    """Of every system of the ``finished`` trainings what it costs, by the run's ``events`` and its counted.json; ``coarse`` as in the settings."""
+def costs(run: RunFolder, finished: list[Training], events: list[dict], coarse_of: Callable[[Training], float] = lambda training: 0.0) -> list[Cost]:
+    """Of every system of the ``finished`` trainings what it costs, by the run's ``events`` and its counted.json.
+
+    ``coarse_of`` gives a training's setting ``coarse``.
+    """
     counted = run.read("counted") or {}
     found = []
     for training in in_papers_order(finished):
         keys = {each.key for each in finished if each.label == training.label}
         numbers = counted.get(training.label, {})
-        found.append(Cost(training, tuple(numbers.get(name) for name in _COUNTED), *_measured(keys, events, coarse)))
+        found.append(Cost(training, tuple(numbers.get(name) for name in _COUNTED), *_measured(keys, events, coarse_of(training))))
     return found
 
 

@@ -26,7 +26,9 @@ def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None
     facts = plan.as_dict()
     settings, command = facts.pop("settings"), facts.pop("command")
     # A teacher that learnt more would have taught the student's first epochs differently, so only the student's grow.
-    may_grow = ("epochs",) if plan.settings.epochs_teacher or plan.settings.teacher_model else ()
+    # Nor may the coarse epochs grow, a share of them all, where fine ones have begun.
+    grows = (plan.settings.epochs_teacher or plan.settings.teacher_model) and not plan.settings.coarse
+    may_grow = ("epochs",) if grows else ()
     try:
         with in_turn(run, "plan"), at_work(run):
             if run.read("data") is None and not others_at_work(run):
