@@ -6,6 +6,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from KDNetLib.device import OPENVINO
 from KDNetLib.errors import KDNetError
 from KDNetSegmentationLib.controls import disableControls
 from KDNetSegmentationLib.dependencies import missingPackages
@@ -198,7 +199,7 @@ class KDNetTrainingWidget(ModuleWidget):
 
     def _onDevicesListed(self, job):
         if job.error is None:
-            self._devices.show(job.result)
+            self._devices.show([text for text in job.result if text.split()[0] != OPENVINO])  # which only segments
             self._devices.choose(self._parameterNode.device if self._parameterNode else "auto")
 
     def _choose(self, name, value):
