@@ -112,13 +112,14 @@ class _Times:
 
 
 def _file_to_file(scan: str, model: str, repeats: str) -> float:
+    from KDNetLib.device import segmentation_device
     from KDNetLib.model_store import default_model, find_model
 
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         request = {
             "task": "stages", "contestant": "ours", "answer": str(answer), "source": scan, "target": str(Path(folder) / "labels.nii.gz"),
-            "model": str(find_model(model) if model else default_model()), "repeats": int(repeats), "threads": None, "device": "cpu", "keep_memory": True,
+            "model": str(find_model(model) if model else default_model()), "repeats": int(repeats), "threads": None, "device": segmentation_device("auto"), "keep_memory": True,
         }  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "KDNetSegmentation")}
         subprocess.run([sys.executable, "-m", "KDNetLib.benchmark.child", json.dumps(request)], check=True, env=environment)
