@@ -1,22 +1,18 @@
 """Running networks over a prepared volume: in one pass, in tiles where memory does not suffice, on the CPU at last."""
 
 import itertools
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 
-from KDNetLib.errors import Cancelled, DeviceError
-from KDNetLib.memory import available_bytes, is_out_of_memory, is_refused_kernel, needed_bytes
+from KDNetLib.errors import DeviceError
+from KDNetLib.memory import available_bytes, is_out_of_memory, needed_bytes
 from KDNetLib.networks.base import Network
 from KDNetLib.tracker import Tracker
 
 _SMALLEST_TILE = 64
 _OVERLAP = 0.5
-#: Bytes that must be free for a new thread: without its stack and its libraries' own memory the process would crash.
-_ROOM_FOR_THREAD = 32 * 2**20
 
 
 def predict(
@@ -49,7 +45,7 @@ def predict(
                 on_message(f"Memory of {place} does not suffice for the whole brain at once; working in tiles of {'×'.join(map(str, tile))}.")
             tracker = Tracker(step)
             try:
-                return _attempt(networks, torch.from_numpy(volume), tile, place, flips, tracker).numpy(), place
+                return _predict_on(networks, torch.from_numpy(volume), tile, place, flips, tracker).numpy(), place
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -57,30 +53,6 @@ def predict(
         if place.type != "cpu":
             on_message(f"The device {place} has not enough memory; going on with the CPU, which is slower.")
     raise DeviceError("There is not enough memory, even in small tiles; close other programs and try again.")
-
-
-def _attempt(networks, volume, tile, place, flips, tracker: Tracker) -> torch.Tensor:
-    """:func:`_predict_on`, once more in another thread where oneDNN refused a kernel, perhaps for want of memory long ago."""
-    try:
-        return _predict_on(networks, volume, tile, place, flips, tracker)
-    except RuntimeError as error:
-        if not is_refused_kernel(error):
-            raise
-    tracker.undo()
-    torch.empty(_ROOM_FOR_THREAD, dtype=torch.uint8)
-    abandoned = threading.Event()
-
-    def step(share: float) -> None:
-        if abandoned.is_set():
-            raise Cancelled("Nobody waits for this any more.")
-        tracker(share)
-
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            return pool.submit(_predict_on, networks, volume, tile, place, flips, step).result()
-        except BaseException:  # Ctrl+C among them, which comes to the waiting thread alone
-            abandoned.set()
-            raise
 
 
 def _tile_sizes(shape, divisor):

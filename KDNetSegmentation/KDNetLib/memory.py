@@ -7,7 +7,7 @@ import sys
 _PEAK_VALUES_PER_WIDTH = 8
 
 #: What torch, Python and OpenVINO say.
-_REFUSALS = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc", "can't start new thread", "failed to allocate")
+_REFUSALS = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc", "failed to allocate")
 #: All that oneDNN says; a kind of convolution that it does not have fails earlier, at its "primitive descriptor".
 _REFUSAL_OF_ONEDNN = "could not create a primitive"
 
@@ -33,11 +33,8 @@ def available_bytes(device: str) -> int | None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` is a refusal to give memory: all devices raise RuntimeError with a text, of which CUDA's is a kind of its own."""
-    if isinstance(error, MemoryError) or is_refused_kernel(error):
+    if isinstance(error, MemoryError):
         return True
-    return isinstance(error, RuntimeError) and (type(error).__name__ == "OutOfMemoryError" or any(text in str(error).lower() for text in _REFUSALS))
-
-
-def is_refused_kernel(error: BaseException) -> bool:
-    """Whether oneDNN got no memory to make a kernel; from then on it refuses every new one in that thread."""
-    return isinstance(error, RuntimeError) and str(error) == _REFUSAL_OF_ONEDNN
+    text = str(error)
+    refused = type(error).__name__ == "OutOfMemoryError" or text == _REFUSAL_OF_ONEDNN or any(part in text.lower() for part in _REFUSALS)
+    return isinstance(error, RuntimeError) and refused

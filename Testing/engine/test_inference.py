@@ -185,35 +185,6 @@ def test_real_shortage_of_memory():
     assert found[0] == "refused" and "tiles" in found and found[-1] == "whole"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's address space so that allocations fail")
-def test_a_thread_in_which_onednn_refuses_is_left():
-    """oneDNN is refused memory for a kernel; then there is plenty, and the same thread asks for a whole segmentation."""
-    program = (
-        "import resource, torch\n"
-        "import numpy as np\n"
-        "from engine.generated import random_network\n"
-        "from KDNetLib.inference import predict\n"
-        "from KDNetLib.memory import is_refused_kernel\n"
-        "from KDNetLib.networks.blocks import Convolution\n"
-        "torch.set_num_threads(1)\n"
-        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
-        "refused = False\n"
-        "with torch.inference_mode():\n"
-        "    for kilobytes in range(2000, 8000, 50):\n"
-        "        resource.setrlimit(resource.RLIMIT_AS, (used + kilobytes * 1024, resource.RLIM_INFINITY))\n"
-        "        try: Convolution(8, 8)(torch.zeros(1, 8, 6, 6, kilobytes // 50))\n"
-        "        except RuntimeError as error: refused = is_refused_kernel(error)\n"
-        "        if refused: break\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
-        "shares, messages = [], []\n"
-        "found, _ = predict([random_network(width=4, levels=2, skips=1)], np.zeros((1, 32, 32, 32), np.float32), torch.device('cpu'), False, shares.append, messages.append)\n"
-        "print(refused, tuple(found.shape), messages, round(sum(shares), 6))\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=120)
-    assert done.stdout.strip() == "True (4, 32, 32, 32) [] 1.0", done.stdout + done.stderr
-
-
 def test_not_even_the_smallest_tile_fits(monkeypatch):
     def refuse(*_):
         raise MemoryError
@@ -225,7 +196,7 @@ def test_not_even_the_smallest_tile_fits(monkeypatch):
 
 def test_memory_is_told_and_its_lack_recognised():
     if sys.platform == "linux":
-        assert 2**20 < available_bytes(CPU) < 2**50
+        assert 2**20 < available_bytes("cpu") < 2**50
     assert is_out_of_memory(MemoryError()) and is_out_of_memory(torch.OutOfMemoryError("x"))
     with pytest.raises((RuntimeError, MemoryError)) as caught:
         torch.empty(2**60, dtype=torch.uint8)

@@ -25,10 +25,11 @@ _LARGE = 20480
 
 
 class Convolution(nn.Conv3d):
-    """Conv3d 3³; a small single sample goes through on the CPU as two halves, which changes nothing but the time.
+    """Conv3d 3³; a small single sample is trained on the CPU as two halves, which changes nothing but the time.
 
     torch keeps such a sample from oneDNN, whose kernels are 2 to 9 times as fast: a training step of the paper's network
-    takes 0.73 s at 32³ without this and 0.27 s with it, at 64³ 2.3 s and 1.65 s (one thread).
+    takes 0.73 s at 32³ without this and 0.27 s with it, at 64³ 2.3 s and 1.65 s (one thread). Not in inference mode: once
+    oneDNN got no memory for a new kernel it refuses every further one in that thread, and smaller tiles would not help.
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int = 1):
@@ -39,7 +40,7 @@ class Convolution(nn.Conv3d):
         small = samples == 1 and channels * depth * height <= _LARGE and x.device.type == "cpu"
         # Halves of equal size, so that nothing is computed twice.
         axis = next((axis for axis in (2, 3, 4) if x.shape[axis] >= 4 and x.shape[axis] % 2 == 0), None)
-        if not small or axis is None or self.stride[0] > 1:
+        if not small or axis is None or self.stride[0] > 1 or torch.is_inference_mode_enabled():
             return super().forward(x)
         half, margins, padding = x.shape[axis] // 2, [0] * 6, [1, 1, 1]
         margins[8 - 2 * axis : 10 - 2 * axis] = 1, 1  # the last axis first
