@@ -38,7 +38,7 @@ def add_parser(subparsers) -> None:
         "--model", metavar="NAME|FILE", action="append", default=[],
         help="a model by name (see: kdnet models) or file; given again, the models are averaged (default: the bundled one)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps or openvino (default: auto: a GPU, else openvino where it is installed, else cpu)")
     parser.add_argument("--flips", action="store_true", help="average over mirrored copies: a little better, 8 times slower")
     parser.add_argument("--probabilities", action="store_true", help="also write the four class probabilities as a 4-D file")
     brain = parser.add_mutually_exclusive_group()
