@@ -23,11 +23,11 @@ from KDNetLib.errors import InputError, KDNetError
 from KDNetLib.memory import available_bytes
 from KDNetLib.peak_memory import process_peak
 from KDNetLib.preprocessing import Preprocessing
-from KDNetTrainingLib.coarse_to_fine import cost_from
 from KDNetTrainingLib.data.cache import CachedCase, fine_of
 from KDNetTrainingLib.errors import Stopped
 from KDNetTrainingLib.plan import Plan, Training, plan_from
 from KDNetTrainingLib.settings import Settings
+from KDNetTrainingLib.stages import SIDES_MM, stages_of
 from KDNetTrainingLib.systems.registry import SYSTEMS
 from KDNetTrainingLib.training.checkpoints import Checkpoints
 from KDNetTrainingLib.training.distributed import World
@@ -36,8 +36,6 @@ from KDNetTrainingLib.training.validation import validate
 
 #: Steps that are timed after the first, which is slower; no more of them once so many seconds are over.
 _STEPS, _SECONDS = 4, 10.0
-#: Sides in mm of what is cached of a case: the central cube, and a typical box of a brain (38 % of BraTS's grid).
-_SIDES_MM = {"paper": (128, 128, 128), "whole-brain": (143, 174, 136)}
 #: A checkpoint holds every weight and Adam's two means of it; there are two of them, and the best epoch's weights.
 _VALUES_PER_WEIGHT = 2 * 3 + 1
 
@@ -76,7 +74,7 @@ def estimate(plan: Plan, cases: int, device: str) -> Estimate:
     for each in trainings:
         cost = costs[_kind(each)]
         epochs = plan.epochs(each)
-        seconds += cost_from(0, epochs, plan.settings_of(each).coarse) * steps * cost.step_seconds + epochs * validation * cost.validation_seconds
+        seconds += stages_of(plan.settings_of(each), epochs).cost_from(0) * steps * cost.step_seconds + epochs * validation * cost.validation_seconds
         disk += 4 * cost.weights * (_VALUES_PER_WEIGHT + plan.exports(each))
     return Estimate(round(disk), _peak_memory(world.device), round(seconds, 1), str(world.device), available)
 
@@ -94,7 +92,7 @@ class _Cost:
         with tempfile.TemporaryDirectory() as folder:
             cases, checkpoints = [case] * settings.batch_size * (_STEPS + 2), Checkpoints(Path(folder), lambda message: None)
             with suppress(Stopped):
-                Trainer(system, cases, [], 1, replace(settings, coarse=0.0), checkpoints, world, lambda **what: None, clock).run()
+                Trainer(system, cases, [], 1, replace(settings, coarse=0.0, whole=0.0), checkpoints, world, lambda **what: None, clock).run()
         self.step_seconds = clock.step_seconds
         half = uses_bfloat16(settings.precision, world.device)
         times = []
@@ -152,7 +150,7 @@ def _generated_case(settings: Settings) -> CachedCase:
     """A case of the usual size with a tumour, as the cache would hold it."""
     preprocessing = Preprocessing(settings.preprocessing, settings.spacing)
     fine = fine_of(preprocessing)
-    shape = [math.ceil(side / settings.spacing) * fine for side in _SIDES_MM[settings.preprocessing]]
+    shape = [math.ceil(side / settings.spacing) * fine for side in SIDES_MM[settings.preprocessing]]
     images = np.random.default_rng(0).normal(size=(4, *[side - fine + 1 for side in shape])).astype(np.float16)
     classes = np.zeros(shape, np.uint8)
     for index, part in ((2, 0.2), (1, 0.15), (3, 0.1)):  # one in the other, the widest about 6 % of the grid

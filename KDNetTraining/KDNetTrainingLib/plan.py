@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from KDNetLib.errors import InputError
 from KDNetLib.model_store import is_safe_name
-from KDNetTrainingLib.coarse_to_fine import coarse_epochs, cost_from, cost_of_epoch
 from KDNetTrainingLib.settings import Settings, settings_from
+from KDNetTrainingLib.stages import Stages, stages_of
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
 #: Of the 64 characters that a model's name may have, 24 are left to system and fold.
@@ -120,27 +120,35 @@ class Plan:
         return list(found)
 
     def settings_of(self, training: Training) -> Settings:
-        """The settings with the skips, the network and the seed of ``training``, and no coarse epochs where it is taught.
+        """The settings with the skips, the network and the seed of ``training``; where it is taught, without the coarse epochs.
 
-        A teacher whose last epochs were fine has nothing to say of coarse samples, and the student begins with its weights.
+        A teacher whose last epochs were fine has nothing to say of coarse samples, and the student begins with its
+        weights. Of crops and whole scans a student has as many epochs as the others.
         """
         seeds = self.seeds or (self.settings.seed,)
         seed = seeds[0] if training.seed is None else training.seed
-        coarse = 0.0 if SYSTEMS[training.system].taught else self.settings.coarse
-        return replace(self.settings, skips=training.skips, network=training.network, seed=seed, coarse=coarse)
+        own = replace(self.settings, skips=training.skips, network=training.network, seed=seed)
+        if not SYSTEMS[training.system].taught:
+            return own
+        stages = stages_of(self.settings, self.settings.epochs)
+        return replace(own, coarse=0.0, whole=(stages.epochs - stages.whole_from) / (stages.epochs - stages.fine_from))
 
     def epochs(self, training: Training) -> int:
         """How many epochs ``training`` has: of a taught one those that are fine for all."""
         epochs = (self.settings.epochs_teacher if training.system == "teacher" else 0) or self.settings.epochs
-        return epochs - coarse_epochs(epochs, self.settings.coarse) if SYSTEMS[training.system].taught else epochs
+        return epochs - stages_of(self.settings, epochs).fine_from if SYSTEMS[training.system].taught else epochs
 
     def cost(self, training: Training) -> float:
-        """About how long ``training`` takes, in fine epochs of the baseline."""
-        return cost_from(0, self.epochs(training), self.settings_of(training).coarse) * SYSTEMS[training.system].cost
+        """About how long ``training`` takes, in epochs of crops of the baseline."""
+        return self.stages(training).cost_from(0) * SYSTEMS[training.system].cost
 
     def cost_of_epoch(self, training: Training, epoch: int) -> float:
         """About how long ``epoch`` of ``training``, counted from 0, takes, in the same unit."""
-        return cost_of_epoch(epoch, self.epochs(training), self.settings_of(training).coarse) * SYSTEMS[training.system].cost
+        return self.stages(training).cost(epoch) * SYSTEMS[training.system].cost
+
+    def stages(self, training: Training) -> Stages:
+        """Which of its epochs are coarse, which of crops, which of whole scans."""
+        return stages_of(self.settings_of(training), self.epochs(training))
 
     def exports(self, training: Training) -> bool:
         """Whether a model file is written of ``training``."""

@@ -37,6 +37,7 @@ class Settings:
     augmentation: str = _choice("paper", "paper: random flips; strong: also rotation, scaling, elastic and intensity changes, left-over skull", "paper", "strong")
     transplantation: float = _number(0.0, "share of the samples that get a piece with another training case's tumour (CarveMix)", 0.0, 1.0)
     coarse: float = _number(0.0, "share of the epochs, the first ones, with samples of half the resolution: an eighth of the time; a student leaves them out", 0.0, 0.9)
+    whole: float = _number(0.0, "share of the epochs, the last ones, with whole scans as samples, as at test; a student has as many of them", 0.0, 1.0)
     epochs: int = _number(500, "passes over the training cases", 1, 100000)
     epochs_teacher: int = _number(0, "passes for the teacher; 0: as many as the others", 0, 100000)
     batch_size: int = _number(1, "cases per step and process; the paper does not say", 1, 64)
@@ -71,6 +72,10 @@ class Settings:
             raise InputError(f"crop must be three multiples of 16, at least 32, not {self.crop}.")
         if self.coarse and any(side < 64 or side % 32 for side in self.crop):
             raise InputError(f"crop must be three multiples of 32, at least 64, where samples are coarse at first, not {self.crop}.")
+        if self.coarse + self.whole > 1:
+            raise InputError(f"coarse and whole must be at most 1 together, not {self.coarse:g} and {self.whole:g}.")
+        if self.whole and self.batch_size > 1:
+            raise InputError("Whole scans differ in size, so they cannot be one batch; give batch_size 1 or leave whole at 0.")
         if self.coarse and self.schedule == "plateau":
             raise InputError("The plateau schedule looks at fine samples while coarse ones are learnt; take the polynomial schedule or leave coarse at 0.")
         if self.coarse and self.spacing > 4:

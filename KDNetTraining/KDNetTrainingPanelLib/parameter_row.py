@@ -144,6 +144,7 @@ def _title(name):
         "student_modality": _("Student sees"),
         "inner_validation": _("Validation share"),
         "coarse": _("Coarse share"),
+        "whole": _("Whole scans share"),
         "spacing": _("Spacing (mm)"),
     }
     return titles.get(name) or name.replace("_", " ").capitalize()

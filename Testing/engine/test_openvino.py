@@ -74,7 +74,7 @@ def models(folder, count=2):
 def test_labels_agree_with_torchs(tmp_path, flips):
     paths, ensemble = models(tmp_path)
     image = Image(brain((60, 66, 56))[0], affine_of())
-    for several in ([paths[0]], paths, [ensemble]):
+    for several in ([paths[0]], paths, [ensemble]) if flips else ([paths[0]], [paths[1], ensemble]):  # files count alike
         found, expected = (Segmenter(several, device, flips).segment(image, probabilities=True) for device in ("openvino", "cpu"))
         assert (found.device, expected.device) == ("openvino", "cpu") and len(np.unique(found.classes)) > 1
         assert (found.classes == expected.classes).mean() >= 0.9999
@@ -139,6 +139,25 @@ def test_torch_takes_over_where_memory_does_not_suffice(tmp_path, monkeypatch, h
     found, used = runner.predict(volume, False, shares.append, print)
     assert used == "cpu" and sum(shares) == pytest.approx(1)
     np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("content", ["raise ImportError('libopenvino.so: cannot open shared object file')", "", "raise FileNotFoundError('libs')"])
+def test_torch_takes_over_where_the_package_is_broken(tmp_path, monkeypatch, content):
+    (path, _), _ = models(tmp_path)
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino" / "__init__.py").write_text(content, encoding="utf-8")
+    for name in [name for name in sys.modules if name.split(".")[0] == "openvino"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    image = Image(brain((24, 26, 22), (4.0, 4.0, 4.0))[0], affine_of((4.0, 4.0, 4.0)))
+    messages = []
+    segmenter = Segmenter([path], "openvino", on_message=messages.append)
+    for _ in range(2):
+        found = segmenter.segment(image)
+        assert found.device == "cpu" and messages[-1] in found.warnings and "OpenVINO cannot be used here" in messages[-1]
+    np.testing.assert_array_equal(found.classes, Segmenter([path], "cpu").segment(image).classes)
+    for name in [name for name in sys.modules if name.split(".")[0] == "openvino"]:
+        del sys.modules[name]  # the broken one; monkeypatch brings the real one back
 
 
 def test_what_it_has_no_graph_for_runs_in_torch(tmp_path):

@@ -12,6 +12,7 @@ from KDNetTrainingLib.evaluation.rebuilt import untrained
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import settings_from
+from KDNetTrainingLib.stages import Stages
 
 SETTINGS = settings_from({"width": 2, "crop": (32, 48, 32), "batch_size": 3, "folds": 2})
 PLAN = Plan(("baseline", "gt+kl+kd", "hemis"), SETTINGS, "kdnet experiment DATA RUN")
@@ -87,7 +88,7 @@ def test_time_and_memory_are_the_events(tmp_path):
     run.write("counted", {"baseline": {"parameters": 2_500_000, "trained_parameters": 3_000_000, "forward_gflop": 1.25, "step_gflop": 4567.0}})
     (cost,) = costs(run, [first, second], events)
     assert (cost.seconds_per_step, cost.hours, cost.gpu_gb, cost.memory_gb) == (2.0, 1.5, None, 2.25)  # hours: 3600 s and 7200 s
-    assert costs(run, [first, second], [*events, steps(second, 2, 30.0)], lambda training: 0.5)[0].seconds_per_step == 16.0  # of the second epochs alone
+    assert costs(run, [first, second], [*events, steps(second, 2, 30.0)], lambda training: Stages(2, 1, 2, 1.0))[0].seconds_per_step == 16.0  # of the second epochs alone
     assert costs_csv([cost]).splitlines()[1] == "baseline,2500000,3000000,1.25,4567,2,1.5,,2.25"
     text = costs_markdown([cost], PLAN)
     assert "| Baseline | 2.5 | 3 | 1.25 | 4567 | 2 | 1.5 | – | 2.25 |" in text and "32 × 48 × 32" in text and "kdnet report" not in text

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from statistics import fmean, median
 
-from KDNetTrainingLib.coarse_to_fine import coarse_epochs
 from KDNetTrainingLib.evaluation.summaries import in_papers_order
 from KDNetTrainingLib.evaluation.text import csv_text, markdown_table, name_of
 from KDNetTrainingLib.plan import Plan, Training
 from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.stages import Stages
 
 _COUNTED = ("parameters", "trained_parameters", "forward_gflop", "step_gflop")
 _MEASURED = ("seconds_per_step", "hours", "gpu_gb", "memory_gb")
@@ -32,17 +32,17 @@ class Cost:
     memory_gb: float | None
 
 
-def costs(run: RunFolder, finished: list[Training], events: list[dict], coarse_of: Callable[[Training], float] = lambda training: 0.0) -> list[Cost]:
+def costs(run: RunFolder, finished: list[Training], events: list[dict], stages_of: Callable[[Training], Stages] | None = None) -> list[Cost]:
     """Of every system of the ``finished`` trainings what it costs, by the run's ``events`` and its counted.json.
 
-    ``coarse_of`` gives a training's setting ``coarse``.
+    ``stages_of`` gives a training's stages: seconds per step are those of crops. None: there are crops alone.
     """
     counted = run.read("counted") or {}
     found = []
     for training in in_papers_order(finished):
         keys = {each.key for each in finished if each.label == training.label}
         numbers = counted.get(training.label, {})
-        found.append(Cost(training, tuple(numbers.get(name) for name in _COUNTED), *_measured(keys, events, coarse_of(training))))
+        found.append(Cost(training, tuple(numbers.get(name) for name in _COUNTED), *_measured(keys, events, stages_of and stages_of(training))))
     return found
 
 
@@ -71,7 +71,7 @@ def costs_markdown(found: list[Cost], plan: Plan) -> str:
     )
 
 
-def _measured(keys: set[str], events: list[dict], coarse: float) -> tuple:
+def _measured(keys: set[str], events: list[dict], stages: Stages | None) -> tuple:
     steps, epochs = {}, {}  # of an epoch that was trained twice, after a kill, the later counts
     for event in events:
         if event.get("training") in keys and event["kind"] in ("steps", "epoch"):
@@ -80,8 +80,8 @@ def _measured(keys: set[str], events: list[dict], coarse: float) -> tuple:
     for (key, _), event in epochs.items():
         seconds[key] += event["seconds"]
     memory = [max((event[name] for event in epochs.values() if event.get(name) is not None), default=None) for name in ("gpu_gb", "memory_gb")]
-    fine = [event["seconds_per_step"] for event in steps.values() if event["epoch"] > coarse_epochs(event["epochs"], coarse)]
-    return median(fine) if fine else None, fmean(seconds.values()) / 3600 if seconds else None, *memory
+    crops = [event["seconds_per_step"] for event in steps.values() if stages is None or stages.fine_from < event["epoch"] <= stages.whole_from]
+    return median(crops) if crops else None, fmean(seconds.values()) / 3600 if seconds else None, *memory
 
 
 def _shown(number: float | None) -> str:

@@ -30,7 +30,7 @@ def write_report(run: RunFolder, plan: Plan) -> None:
     begun = {event["training"]: event for event in events if event["kind"] == "training"}
     epochs = {training.label: begun[training.key]["epochs"] for training in finished if training.key in begun}
     modalities = len(plan.settings.teacher_modalities)
-    tables, subsets, cost = tables_of(summarise(rows, finished)), subset_scores(run.path, finished), costs(run, finished, events, lambda training: plan.settings_of(training).coarse)
+    tables, subsets, cost = tables_of(summarise(rows, finished)), subset_scores(run.path, finished), costs(run, finished, events, plan.stages)
     texts = [table_markdown(table, epochs, modalities) for table in tables]
     if not tables:
         texts = ["There are no scores: no training is finished, or no case was kept to score it on."]

@@ -10,6 +10,7 @@ from KDNetTrainingLib.data.augmentation import PRESETS
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.data.sampling import training_sample
 from KDNetTrainingLib.settings import Settings
+from KDNetTrainingLib.stages import Stages, whole_size
 from KDNetTrainingLib.training.distributed import World
 
 
@@ -17,13 +18,13 @@ class Batches:
     """Batches of augmented samples of ``cases`` for this process of the ``world``.
 
     ``batch_size`` cases per process make a step; at an epoch's end the first cases of its order fill the last step, so
-    that every process has equally much to do. Before epoch ``fine_from`` the samples are those of
+    that every process has equally much to do. In the coarse epochs of ``stages`` (None: crops alone) the samples are of
     ``coarse``, the same cases at half the resolution. ``reading_seconds`` counts the time for reading and augmenting.
     """
 
-    def __init__(self, cases: list[CachedCase], settings: Settings, world: World, coarse: Sequence[CachedCase] = (), fine_from: int = 0):
+    def __init__(self, cases: list[CachedCase], settings: Settings, world: World, stages: Stages | None = None, coarse: Sequence[CachedCase] = ()):
         self._cases, self._settings, self._world = cases, settings, world
-        self._coarse, self._fine_from = coarse, fine_from
+        self._stages, self._coarse = stages, coarse
         self.steps = -(-len(cases) // (settings.batch_size * world.size))
         self.reading_seconds = 0.0
 
@@ -42,8 +43,10 @@ class Batches:
     def _sample(self, epoch: int, place: int, index: int):
         settings, seed = self._settings, seed_of(self._settings.seed, epoch, place)
         cases, crop = self._cases, settings.crop
-        if epoch < self._fine_from:
+        if self._stages and epoch < self._stages.fine_from:
             cases, crop = self._coarse, tuple(side // 2 for side in crop)
+        elif self._stages and epoch >= self._stages.whole_from:
+            crop = whole_size(side / cases[index].fine for side in cases[index].classes.shape)
         donor = None
         if settings.transplantation:
             generator = torch.Generator().manual_seed(seed_of(seed, "transplantation"))

@@ -9,10 +9,10 @@ from torch import nn
 
 from KDNetLib.memory import is_out_of_memory
 from KDNetLib.peak_memory import process_peak
-from KDNetTrainingLib.coarse_to_fine import coarse_epochs, cost_from, cost_of_epoch
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.errors import Stopped, TrainingError
 from KDNetTrainingLib.settings import Settings
+from KDNetTrainingLib.stages import stages_of
 from KDNetTrainingLib.systems.base import System
 from KDNetTrainingLib.training.batches import Batches, seed_of
 from KDNetTrainingLib.training.checkpoints import Checkpoints
@@ -46,7 +46,8 @@ class Trainer:
         self._system = system.to(world.device, memory_format=torch.channels_last_3d)
         self._validation, self._epochs, self._settings = validation, epochs, settings
         self._checkpoints, self._world, self._report, self._interruption = checkpoints, world, report, interruption
-        self._batches = Batches(cases, settings, world, coarse, coarse_epochs(epochs, settings.coarse))
+        self._stages = stages_of(settings, epochs)
+        self._batches = Batches(cases, settings, world, self._stages, coarse)
         self._module = world.wrap(self._system)
         # Parameters that must not be trained (a teacher's) do not ask for a gradient.
         parameters = [parameter for parameter in system.parameters() if parameter.requires_grad]
@@ -159,7 +160,7 @@ class Trainer:
         self._report(
             kind="epoch", epoch=self._epoch, epochs=self._epochs, train=_rounded(train), validation=_rounded(measured), learning_rate=rate,
             seconds=round(seconds, 2), reading_seconds=round(self._batches.reading_seconds, 3), gpu_gb=_gpu_gigabytes(self._world.device),
-            memory_gb=_gigabytes(process_peak()), best=better, left=round(seconds / self._cost(self._epoch - 1) * self._cost_from(self._epoch)),
+            memory_gb=_gigabytes(process_peak()), best=better, left=round(seconds / self._stages.cost(self._epoch - 1) * self._stages.cost_from(self._epoch)),
         )
         self._batches.reading_seconds = 0.0
         if self._epoch < self._epochs and self._agreed(self._interruption.reason_after_epoch is not None)[0]:
@@ -190,17 +191,11 @@ class Trainer:
             return
         self._reported_at = now
         per_step = self._seconds / self._step
-        left = per_step * (self._batches.steps * self._cost_from(self._epoch) / self._cost(self._epoch) - self._step)
+        left = per_step * (self._batches.steps * self._stages.cost_from(self._epoch) / self._stages.cost(self._epoch) - self._step)
         self._report(
             kind="steps", epoch=self._epoch + 1, epochs=self._epochs, step=self._step, steps=self._batches.steps,
             train=_rounded({name: value / self._step for name, value in self._sums.items()}), seconds_per_step=round(per_step, 4), left=round(left),
         )
-
-    def _cost(self, epoch: int) -> float:
-        return cost_of_epoch(epoch, self._epochs, self._settings.coarse)
-
-    def _cost_from(self, epoch: int) -> float:
-        return cost_from(epoch, self._epochs, self._settings.coarse)
 
     def _save(self) -> None:
         if self._world.leads:

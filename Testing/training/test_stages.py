@@ -1,4 +1,4 @@
-"""Coarse epochs first: when they end, what a run prepares for them, and what they count in time left, cost and estimate."""
+"""Coarse epochs first, whole scans last: when they begin and end, what a run prepares for them, and what they count in time left, cost and estimate."""
 
 from dataclasses import replace
 
@@ -8,13 +8,14 @@ import torch
 
 from KDNetLib.errors import InputError
 from KDNetTrainingLib.cli import running
-from KDNetTrainingLib.coarse_to_fine import coarse_epochs, cost_from, cost_of_epoch
 from KDNetTrainingLib.data.cache import CachedCase
+from KDNetTrainingLib.data.sampling import plain_sample
 from KDNetTrainingLib.evaluation.results import read_scores, scores_path
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import settings_from
+from KDNetTrainingLib.stages import stages_of
 from KDNetTrainingLib.systems.registry import SYSTEMS
 from KDNetTrainingLib.training.batches import Batches
 from KDNetTrainingLib.training.checkpoints import Checkpoints
@@ -37,17 +38,36 @@ def case(side):
 
 
 def test_costs_by_hand():
-    assert coarse_epochs(10, 0.75) == 8 and coarse_epochs(10, 0.0) == 0
-    assert [coarse_epochs(epochs, 0.9) for epochs in (1, 2, 3, 20)] == [0, 1, 2, 18]
-    assert [cost_of_epoch(epoch, 4, 0.5) for epoch in range(4)] == [0.125, 0.125, 1, 1]
-    assert [cost_from(epoch, 4, 0.5) for epoch in range(5)] == [2.25, 2.125, 2, 1, 0]
+    def stages(epochs, **changes):
+        return stages_of(replace(SETTINGS, **{"coarse": 0.0, **changes}), epochs)
+
+    assert stages(10, coarse=0.75).fine_from == 8 and stages(10).fine_from == 0 and stages(10).whole_from == 10
+    assert [stages(epochs, coarse=0.9).fine_from for epochs in (1, 2, 3, 20)] == [0, 1, 2, 18]
+    half = stages(4, coarse=0.5)
+    assert [half.cost(epoch) for epoch in range(4)] == [0.125, 0.125, 1, 1]
+    assert [half.cost_from(epoch) for epoch in range(5)] == [2.25, 2.125, 2, 1, 0]
+    # A brain's box of 143 × 174 × 136 mm is 72 × 87 × 68 voxels of 2 mm, as inference pads it 80 × 96 × 80.
+    whole = stages(10, coarse=0.5, whole=0.2, spacing=2.0, preprocessing="whole-brain")
+    assert (whole.fine_from, whole.whole_from) == (5, 8) and whole.whole_cost == pytest.approx(80 * 96 * 80 / 64**3)
+    assert whole.cost_from(0) == pytest.approx(5 / 8 + 3 + 2 * whole.whole_cost)
     plan = Plan(("baseline",), replace(SETTINGS, epochs=8), "")
     assert plan.cost(plan.trainings()[0]) == 6 / 8 + 2
 
 
+def test_the_last_samples_are_whole_scans_as_inference_pads_them():
+    settings = replace(SETTINGS, coarse=0.0, whole=0.5, epochs=2)
+    classes = np.zeros((100, 131, 150), np.uint8)
+    classes[40:70, 50:80, 60:90] = 3
+    scan = CachedCase("case", np.random.default_rng(0).normal(size=(4, 99, 130, 149)).astype(np.float16), classes, 2, "")
+    batches = Batches([scan], settings, CPU, stages_of(settings, 2))
+    assert [tuple(images.shape[2:]) for epoch in range(2) for images, _, _ in batches.epoch(epoch, 0)] == [(64, 64, 64), (64, 80, 80)]
+    (image, found), (plain, expected) = next((i[0], c[0]) for i, c, _ in batches.epoch(1, 0)), plain_sample(scan, None, 16)
+    assert image.shape == plain.shape and found.sum() == expected.sum() and image.abs().sum() == pytest.approx(plain.abs().sum().item(), rel=1e-6)
+
+
 def test_the_first_epochs_are_coarse_and_the_time_left_knows(tmp_path):
     fine, coarse = case(64), case(32)
-    shapes = [[images.shape[-1] for images, _, _ in Batches([fine], SETTINGS, CPU, [coarse], 2).epoch(epoch, 0)] for epoch in range(3)]
+    shapes = [[images.shape[-1] for images, _, _ in Batches([fine], SETTINGS, CPU, stages_of(SETTINGS, 3), [coarse]).epoch(epoch, 0)] for epoch in range(3)]
     assert shapes == [[32], [32], [64]]
     events = []
     Trainer(
@@ -85,6 +105,10 @@ def test_a_student_begins_where_the_teachers_coarse_epochs_have_ended():
     of = {training.label: training for training in plan.trainings()}
     assert {label: plan.epochs(training) for label, training in of.items()} == {"baseline": 8, "teacher": 12, "gt+kl+kd": 2}
     assert [plan.settings_of(of[label]).coarse for label in ("baseline", "gt+kl+kd")] == [0.75, 0.0]
+    plan = replace(plan, settings=replace(plan.settings, epochs=320, whole=0.0625))
+    stages = {label: plan.stages(training) for label, training in of.items()}
+    assert [(each.fine_from, each.whole_from, each.epochs) for each in (stages["baseline"], stages["gt+kl+kd"])] == [(240, 300, 320), (0, 60, 80)]
+    plan = replace(plan, settings=replace(plan.settings, epochs=8, whole=0.0))
     assert plan.cost(of["gt+kl+kd"]) == 2 * SYSTEMS["gt+kl+kd"].cost and plan.cost(of["teacher"]) == 9 / 8 + 3
 
 
@@ -102,3 +126,9 @@ def test_coarse_epochs_neither_grow_nor_go_with_the_plateau_schedule(tmp_path):
         else:
             with pytest.raises(InputError, match="epochs"):
                 record_plan(longer, tmp_path, path)
+
+
+@pytest.mark.parametrize(("changes", "word"), [({"coarse": 0.8, "whole": 0.3}, "at most 1 together"), ({"whole": 0.1, "batch_size": 2}, "batch_size 1")])
+def test_stages_that_do_not_fit_are_refused(changes, word):
+    with pytest.raises(InputError, match=word):
+        replace(SETTINGS, **changes)
