@@ -49,7 +49,7 @@ def choose_device(name: str = "auto"):
 
 
 def has_openvino() -> bool:
-    """Whether OpenVINO can be imported."""
+    """Whether OpenVINO is installed; not whether it works, which takes its import to know."""
     return find_spec("openvino") is not None
 
 
@@ -68,5 +68,6 @@ def _may_have_gpu() -> bool:
         return platform.machine() == "arm64"
     drivers = [Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg")]  # NVIDIA, AMD, and either of them under WSL
     if sys.platform == "win32":
-        drivers = [Path(os.environ.get("SystemRoot", "C:/Windows")) / "System32" / name for name in ("nvcuda.dll", "amdhip64.dll")]
+        system = Path(os.environ.get("SystemRoot", "C:/Windows")) / "System32"
+        drivers = [system / "nvcuda.dll", *system.glob("amdhip64*.dll")]  # AMD's name ends with its version
     return any(driver.exists() for driver in drivers)

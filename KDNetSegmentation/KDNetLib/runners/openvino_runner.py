@@ -1,4 +1,4 @@
-"""Networks in OpenVINO on the CPU, in one pass over the whole brain; torch takes over where memory does not suffice for that."""
+"""Networks in OpenVINO on the CPU, in one pass over the whole brain; torch takes over where memory does not suffice or OpenVINO does not work."""
 
 import itertools
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from KDNetLib.device import OPENVINO
-from KDNetLib.errors import ModelError
+from KDNetLib.errors import KDNetError, ModelError
 from KDNetLib.manifest import parse_manifest, read_header
 from KDNetLib.memory import available_bytes, is_out_of_memory, needed_bytes
 from KDNetLib.model_weights import check_use, damaged, read_weights
@@ -19,49 +19,79 @@ _WAIT_MS = 50
 _EVERY_FLIP = [axes for count in range(4) for axes in itertools.combinations((1, 2, 3), count)]
 
 
+class _BrokenError(Exception):
+    """OpenVINO is there but does not work; the text says why."""
+
+
 class OpenVINORunner(Runner):
     """The models in ``paths``, all of architectures that ``openvino_graph`` knows, computed in float32. Raises ModelError where one is unsound."""
 
     def __init__(self, paths: list[Path]):
         self._paths = paths
-        self._networks = [network for path in paths for network in _read(path)]
+        files = [_read(path) for path in paths]
+        self._networks = [network for networks in files for network in networks]
+        self._shares = [1 / (len(files) * len(networks)) for networks in files for _ in networks]  # as in torch, files count alike
         divisors = {2 ** (given["levels"] - 1) for given, _ in self._networks}
         if len(divisors) > 1:
             raise ModelError("The models differ in their number of levels; average folds of one training only.")
         (self.divisor,) = divisors
         self._compiled, self._shape = [], None
+        self._torch: Runner | None = None
 
     def predict(self, volume, flips, step, on_message):
         tracker = Tracker(step)
         if self._fits(volume.shape[1:]):
             try:
+                self._compile(volume.shape[1:])
                 return self._predict(volume, _EVERY_FLIP if flips else [()], tracker), OPENVINO
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
+                on_message("OpenVINO did not get enough memory; going on with torch.")
                 tracker.undo()
+            except _BrokenError as error:
+                on_message(f"OpenVINO cannot be used here ({error}); going on with torch, which is slower. Install the package openvino again or remove it.")
         self._compiled, self._shape = [], None
-        from KDNetLib.runners.torch_runner import TorchRunner
+        if self._torch is None:
+            from KDNetLib.runners.torch_runner import TorchRunner
 
-        return TorchRunner(self._paths, "cpu").predict(volume, flips, step, on_message)
+            self._torch = TorchRunner(self._paths, "cpu")
+        return self._torch.predict(volume, flips, step, on_message)
 
     def _fits(self, shape) -> bool:
         available = available_bytes("cpu")
         return available is None or needed_bytes(int(np.prod(shape)), max(given["width"] for given, _ in self._networks), 4) < 0.8 * available
 
     def _predict(self, volume, flips, step) -> np.ndarray:
-        self._compile(volume.shape[1:])
-        share, total = 1 / (len(self._compiled) * len(flips)), None
-        for network, axes in itertools.product(self._compiled, flips):
+        total = None
+        for (network, of_network), axes in itertools.product(zip(self._compiled, self._shares), flips):
             found = np.flip(run_network(network, np.ascontiguousarray(np.flip(volume, axes))[None], step)[0], axes)
+            share = of_network / len(flips)
             step(share)
-            total = found.copy() if total is None else np.add(total, found, out=total)
-        return np.multiply(total, np.float32(share), out=total)
+            part = np.multiply(found, np.float32(share), order="C")
+            total = part if total is None else np.add(total, part, out=total)
+        return total
 
     def _compile(self, shape) -> None:
-        """Make the graphs for volumes of ``shape``, unless those made last are: a third of the time of a segmentation."""
+        """Make the graphs for volumes of ``shape``, unless those made last are: a third of the time of a segmentation.
+
+        Raises _BrokenError where OpenVINO cannot make any.
+        """
         if shape == self._shape:
             return
+        self._compiled, self._shape = [], None  # their memory first
+        try:
+            self._compiled = self._graphs(shape)
+        except (KDNetError, MemoryError):
+            raise
+        except Exception as error:  # a package that is installed halfway or too old, or has no plugin for this processor
+            if is_out_of_memory(error):
+                raise
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]  # the last one has the reason
+            raise _BrokenError((lines or [type(error).__name__])[-1][:200]) from error
+        self._shape = shape
+
+    def _graphs(self, shape) -> list:
         import openvino
 
         # float32, because half precision changes labels; unpinned, because the machine is not ours alone.
@@ -70,8 +100,7 @@ class OpenVINORunner(Runner):
         if threads.isdecimal() and int(threads):  # what torch obeys too, and job schedulers set
             wishes["INFERENCE_NUM_THREADS"] = int(threads)
         core = openvino.Core()
-        self._compiled = [core.compile_model(encoder_decoder(weights, given, shape), "CPU", wishes) for given, weights in self._networks]
-        self._shape = shape
+        return [core.compile_model(encoder_decoder(weights, given, shape), "CPU", wishes) for given, weights in self._networks]
 
 
 def _read(path: Path) -> list[tuple[dict, dict[str, np.ndarray]]]:
