@@ -14,7 +14,7 @@ from KDNetLib.device import available_devices, segmentation_device
 from KDNetLib.errors import Cancelled, DeviceError, ModelError
 from KDNetLib.image_io import Image
 from KDNetLib.model_file import save_model
-from KDNetLib.networks.ensemble import ensemble_of
+from KDNetLib.networks.ensemble import Ensemble, ensemble_of
 from KDNetLib.networks.hemis import HeMIS
 from KDNetLib.runners import openvino_runner
 from KDNetLib.segmenter import Segmenter
@@ -167,7 +167,7 @@ def test_what_it_has_no_graph_for_runs_in_torch(tmp_path):
     assert Segmenter([tmp_path / "m.safetensors"], "openvino").segment(image).device == "cpu"
 
 
-def test_damaged_files_are_refused_as_ever(tmp_path):
+def test_damaged_files_are_refused_as_ever(tmp_path, monkeypatch):
     path = random_model(tmp_path / "m.safetensors")
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -184,6 +184,11 @@ def test_damaged_files_are_refused_as_ever(tmp_path):
     save_model(path, ensemble, DESCRIPTION)
     with pytest.raises(ModelError, match="do not fit"):
         OpenVINORunner([path]).predict(np.zeros((1, 16, 16, 16), np.float32), False, lambda share: None, print)
+    ensemble = ensemble_of([random_network(seed, width=2) for seed in range(2)])
+    monkeypatch.setattr(ensemble, "state_dict", lambda: {**Ensemble.state_dict(ensemble), "members.0": torch.zeros(1)})
+    save_model(path, ensemble, DESCRIPTION)
+    with pytest.raises(ModelError, match="not those of its members"):
+        OpenVINORunner([path])
     for other in (3, 4):
         random_model(tmp_path / f"{other}.safetensors", levels=other, skips=1)
     with pytest.raises(ModelError, match="number of levels"):

@@ -29,7 +29,7 @@ def members(architecture: dict, weights: dict[str, np.ndarray]) -> list[tuple[di
     del given["of"]
     count = given.pop("members")
     check_whole_numbers({"members": count}, {"members": (2, 8)})
-    if not all(key.split(".", 2)[:2] in [["members", str(place)] for place in range(count)] for key in weights):
+    if not all(key.startswith(tuple(f"members.{place}." for place in range(count))) for key in weights):
         raise ValueError("its weights are not those of its members")
     return [(check_levelled(**given), {key.split(".", 2)[2]: value for key, value in weights.items() if key.startswith(f"members.{place}.")}) for place in range(count)]
 
