@@ -147,7 +147,7 @@ class _Clock:
         self._progress, self._cancelled = progress, cancelled
         self.seconds: dict[str, float] = {}
         self._stage, self._begin, self._fraction, self._span = None, 0.0, 0.0, 0.0
-        self._shown = 0.0
+        self._shown, self._told = 0.0, None
         self._first = self._since = time.perf_counter()
 
     def start(self, stage: str) -> None:
@@ -160,9 +160,11 @@ class _Clock:
         if self._cancelled and self._cancelled():
             raise Cancelled("The segmentation was cancelled; nothing was changed.")
         self._fraction = min(1.0, self._fraction + share)
-        if self._progress:  # work that memory made fail and begin again must not move a bar backwards
-            self._shown = max(self._shown, self._begin + self._fraction * self._span)
-            self._progress(self._shown, self._stage)
+        # Work that memory made fail and begin again must not move a bar backwards; what waits only asks whether to stop.
+        shown = max(self._shown, self._begin + self._fraction * self._span), self._stage
+        if self._progress and shown != self._told:
+            self._progress(*shown)
+        self._shown, self._told = shown[0], shown
 
     def finish(self) -> None:
         self.advance(1.0)

@@ -113,14 +113,12 @@ class _Worker:
         return {"devices": available_devices()}
 
     def _command_check(self, request: dict) -> dict:
-        """Imports everything the work needs, which also warms the process, and tells the versions."""
+        """Imports every package that the work may need and tells the versions."""
         import nibabel
         import numpy
         import safetensors
         import scipy
         import torch
-
-        import KDNetLib.segmenter  # noqa: F401  (imported to warm the process)
 
         return {"versions": {package.__name__: package.__version__ for package in (torch, numpy, scipy, nibabel, safetensors)}}
 

@@ -49,12 +49,12 @@ def test_one_file_segments_as_its_members_files_together(tmp_path):
         save_model(path, network, DESCRIPTION)
     array, _ = brain((40, 44, 36))
     image = Image(array, affine_of())
-    one, several = Segmenter([tmp_path / "all.safetensors"]).segment(image, probabilities=True), Segmenter(paths).segment(image, probabilities=True)
+    one, several = Segmenter([tmp_path / "all.safetensors"], "cpu").segment(image, probabilities=True), Segmenter(paths, "cpu").segment(image, probabilities=True)
     np.testing.assert_allclose(one.probabilities, several.probabilities, atol=2e-3)  # kept in half precision
     assert (one.classes == several.classes).mean() > 0.9999 and one.promised == pytest.approx(several.promised, abs=1e-4)
     asked = iter([False] * 12 + [True])
     with pytest.raises(Cancelled):
-        Segmenter([tmp_path / "all.safetensors"]).segment(image, cancelled=lambda: next(asked))
+        Segmenter([tmp_path / "all.safetensors"], "cpu").segment(image, cancelled=lambda: next(asked))
 
 
 @pytest.mark.parametrize("change", [{"of": "Ensemble"}, {"of": "os"}, {"of": ["EncoderDecoder"]}, {"members": 1}, {"members": 9}, {"members": True}, {"width": 10**6}, {"classes": 3}])

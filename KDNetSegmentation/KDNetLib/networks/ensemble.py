@@ -5,9 +5,7 @@ from torch import nn
 
 from KDNetLib.networks import registry
 from KDNetLib.networks.base import Network
-from KDNetLib.networks.limits import check_whole_numbers
-
-_MOST_MEMBERS = 8
+from KDNetLib.networks.limits import MAX_MEMBERS, check_whole_numbers
 
 
 class Ensemble(Network):
@@ -19,7 +17,7 @@ class Ensemble(Network):
 
     def __init__(self, of: str, members: int, **parameters):
         super().__init__()
-        check_whole_numbers({"members": members}, {"members": (2, _MOST_MEMBERS)})
+        check_whole_numbers({"members": members}, {"members": (2, MAX_MEMBERS)})
         if of not in registry.ARCHITECTURES or of == type(self).__name__:
             raise ValueError(f"of must be the architecture of one network, not {of!r}")
         self.members = nn.ModuleList(registry.architecture(of)(**parameters) for _ in range(members))

@@ -1,6 +1,6 @@
 """Limits of what a model file may ask for, so that a hostile one cannot exhaust memory. Imports no torch."""
 
-MAX_CHANNELS, MAX_WIDTH, MAX_LEVELS = 16, 64, 7
+MAX_CHANNELS, MAX_WIDTH, MAX_LEVELS, MAX_MEMBERS = 16, 64, 7, 8
 
 
 def check_whole_numbers(given: dict, limits: dict[str, tuple[int, int]]) -> None:

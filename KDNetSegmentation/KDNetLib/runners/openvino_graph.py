@@ -8,7 +8,7 @@ import numpy as np
 
 from KDNetLib.errors import ModelError
 from KDNetLib.manifest import Manifest
-from KDNetLib.networks.limits import check_levelled, check_whole_numbers
+from KDNetLib.networks.limits import MAX_MEMBERS, check_levelled, check_whole_numbers
 
 _ENSEMBLE, _ENCODER_DECODER = "Ensemble", "EncoderDecoder"
 
@@ -28,7 +28,7 @@ def members(architecture: dict, weights: dict[str, np.ndarray]) -> list[tuple[di
         return [(check_levelled(**given), weights)]
     del given["of"]
     count = given.pop("members")
-    check_whole_numbers({"members": count}, {"members": (2, 8)})
+    check_whole_numbers({"members": count}, {"members": (2, MAX_MEMBERS)})
     if not all(key.startswith(tuple(f"members.{place}." for place in range(count))) for key in weights):
         raise ValueError("its weights are not those of its members")
     return [(check_levelled(**given), {key.split(".", 2)[2]: value for key, value in weights.items() if key.startswith(f"members.{place}.")}) for place in range(count)]

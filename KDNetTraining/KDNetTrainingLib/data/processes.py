@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 
 import torch
 
@@ -32,7 +33,8 @@ def in_processes(function: Callable, tasks: list[tuple], workers: int) -> Iterat
         return
     executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
     try:
-        futures = {executor.submit(function, *task): place for place, task in enumerate(tasks)}
+        with _one_thread_each():
+            futures = {executor.submit(function, *task): place for place, task in enumerate(tasks)}
         for future in as_completed(futures):
             yield futures.pop(future), future.result()
     except BrokenProcessPool as error:
@@ -41,6 +43,21 @@ def in_processes(function: Callable, tasks: list[tuple], workers: int) -> Iterat
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_each():
+    """Processes that start in here compute in one thread: numpy's library asks the environment, and does so when it is loaded."""
+    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    os.environ.update(dict.fromkeys(before, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def workers_for(cases: list[TrainingCase]) -> int:
