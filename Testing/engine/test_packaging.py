@@ -67,6 +67,7 @@ def test_cmake_lists_name_exactly_the_files_of_the_module(tree, module):
     scripts = cmake_list(f"{module}/CMakeLists.txt", "MODULE_PYTHON_SCRIPTS")
     resources = cmake_list(f"{module}/CMakeLists.txt", "MODULE_PYTHON_RESOURCES")
     listed = [*scripts, *resources]
+    files = {file for file in files if not file.endswith(".md")}  # what is read in the repository alone
     unlisted, missing = files - {*listed, "CMakeLists.txt"}, set(listed) - files
     assert not unlisted, f"these would not ship: {sorted(unlisted)}"
     assert not missing, f"these do not exist: {sorted(missing)}"

@@ -38,14 +38,15 @@ def test_a_run_goes_on_with_the_same_only(run):
 
 
 def test_a_run_that_began_before_a_parameter_existed_goes_on_without_it(run):
-    plan = Plan(("baseline",), Settings(), "kdnet experiment")
+    settings = replace(Settings(), schedule="polynomial")
+    plan = Plan(("baseline",), settings, "kdnet experiment")
     record_plan(plan, run.path, run.path)
     run.write("data", {"cases": {}, "left_out": {}})
     run.write("settings", {name: value for name, value in run.read("settings").items() if name != "coarse"})
     with pytest.raises(InputError, match=r"other settings \(coarse\)"):
-        record_plan(replace(plan, settings=replace(Settings(), coarse=0.5)), run.path, run.path)
+        record_plan(replace(plan, settings=replace(settings, coarse=0.5)), run.path, run.path)
     record_plan(plan, run.path, run.path)
-    assert run.read("settings") == Settings().as_dict()
+    assert run.read("settings") == settings.as_dict()
 
 
 def test_what_may_change_is_written_over(run):
