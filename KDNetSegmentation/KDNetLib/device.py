@@ -1,6 +1,6 @@
 """Choosing where the network runs. Imports torch only where a GPU may be at hand or one of its devices is asked for.
 
-Besides torch's devices there is ``openvino`` where that package is installed: the CPU too, several times as fast.
+Besides torch's devices there is ``openvino`` where that package is installed: the CPU too, but faster and without importing torch.
 """
 
 import os

@@ -1,14 +1,16 @@
 """Running networks over a prepared volume: in one pass, in tiles where memory does not suffice, on the CPU at last."""
 
 import itertools
+import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from KDNetLib.errors import DeviceError
-from KDNetLib.memory import available_bytes, is_out_of_memory, needed_bytes
+from KDNetLib.memory import fits, is_out_of_memory
 from KDNetLib.networks.base import Network
+from KDNetLib.runners.runner import FLIPS
 from KDNetLib.tracker import Tracker
 
 _SMALLEST_TILE = 64
@@ -39,7 +41,7 @@ def predict(
     places = [device] if device.type == "cpu" else [device, torch.device("cpu")]
     for place in places:
         for tile in sizes:
-            if tile != sizes[-1] and not _fits(width, tile, place):
+            if tile != sizes[-1] and not fits(math.prod(tile), width, str(place)):
                 continue
             if tile != sizes[0]:
                 on_message(f"Memory of {place} does not suffice for the whole brain at once; working in tiles of {'×'.join(map(str, tile))}.")
@@ -67,13 +69,6 @@ def _tile_sizes(shape, divisor):
         yield tuple(size)
 
 
-def _fits(width: int, tile, device: torch.device) -> bool:
-    available = available_bytes(str(device))
-    voxels = tile[0] * tile[1] * tile[2]
-    bytes_per_value = 2 if device.type == "cuda" else 4
-    return available is None or needed_bytes(voxels, width, bytes_per_value) < 0.8 * available
-
-
 @torch.inference_mode()
 def _predict_on(networks, volume, tile, device, flips, step) -> torch.Tensor:
     starts = [_starts(side, length) for side, length in zip(volume.shape[1:], tile)]
@@ -94,7 +89,7 @@ def _predict_on(networks, volume, tile, device, flips, step) -> torch.Tensor:
 
 def _mean_probabilities(networks, part, flips, step) -> torch.Tensor:
     """Over ``networks`` and, where ``flips``, over the 8 flips of ``part``; stays on its device."""
-    flip_sets = list(itertools.chain.from_iterable(itertools.combinations((1, 2, 3), n) for n in range(4))) if flips else [()]
+    flip_sets = FLIPS if flips else [()]
     count = len(networks) * len(flip_sets)
     total = None
     for network, axes in itertools.product(networks, flip_sets):

@@ -17,6 +17,13 @@ def needed_bytes(voxels: int, width: int, bytes_per_value: int) -> int:
     return voxels * width * _PEAK_VALUES_PER_WIDTH * bytes_per_value
 
 
+def fits(voxels: int, width: int, device: str) -> bool:
+    """Whether a forward pass over ``voxels`` with base ``width`` is to be tried on ``device``, for which a fifth of what is free stays free."""
+    available = available_bytes(device)
+    bytes_per_value = 2 if device.startswith("cuda") else 4  # half precision there, see inference.py
+    return available is None or needed_bytes(voxels, width, bytes_per_value) < 0.8 * available
+
+
 def available_bytes(device: str) -> int | None:
     """Free memory of ``device`` (its kind: cpu, cuda or mps; a GPU's number may follow), or None where this platform does not tell."""
     if device.startswith("cuda"):

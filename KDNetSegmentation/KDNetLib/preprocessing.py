@@ -14,6 +14,7 @@ import numpy as np
 
 from KDNetLib.errors import InputError
 from KDNetLib.labels import most_probable
+from KDNetLib.networks.limits import padded_side
 from KDNetLib.resampling import axis_weights, resample
 
 PRESETS = ("whole-brain", "paper")
@@ -87,7 +88,7 @@ class _Grid:
         for side, native in zip(box, spacing):
             count = side.stop - side.start
             needed = max(1, math.ceil(count * native / target - 1e-6))
-            padded = max(2, math.ceil(needed / divisor)) * divisor  # InstanceNorm needs two voxels at the bottleneck
+            padded = padded_side(needed, divisor)
             ratio = float(target / native)
             size.append(padded)
             box_size.append(count)

@@ -9,6 +9,7 @@ the last epochs should show what the test shows. Imports no torch.
 import math
 from dataclasses import dataclass
 
+from KDNetLib.networks.limits import padded_side
 from KDNetTrainingLib.settings import Settings
 
 #: A sample of half the resolution has an eighth of the voxels.
@@ -16,7 +17,7 @@ _COARSE_COST = 1 / 8
 #: Sides in mm of what is preprocessed of a case: the central cube, and a typical box of a brain (38 % of BraTS's grid).
 SIDES_MM = {"paper": (128, 128, 128), "whole-brain": (143, 174, 136)}
 #: Networks of five levels, as all here are in training, halve a volume four times.
-DIVISOR = 16
+_DIVISOR = 16
 
 
 @dataclass(frozen=True)
@@ -48,5 +49,5 @@ def stages_of(settings: Settings, epochs: int) -> Stages:
 
 
 def whole_size(sides) -> tuple[int, ...]:
-    """The sides of a volume of ``sides`` network voxels as inference pads it: multiples of the divisor, at least twice it."""
-    return tuple(max(2, math.ceil(side / DIVISOR)) * DIVISOR for side in sides)
+    """The sides of a volume of ``sides`` network voxels as inference pads it."""
+    return tuple(padded_side(side, _DIVISOR) for side in sides)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.generated import random_network
-from KDNetLib import inference
+from KDNetLib import inference, memory
 from KDNetLib.errors import DeviceError
 from KDNetLib.inference import predict
 from KDNetLib.memory import available_bytes, is_out_of_memory, needed_bytes
@@ -36,7 +36,7 @@ def without_norm(network):
 
 def little_memory(monkeypatch, voxels):
     """Let memory suffice for tiles of up to ``voxels`` only."""
-    monkeypatch.setattr(inference, "available_bytes", lambda device: int(needed_bytes(voxels, 2, 4) / 0.8) + 1)
+    monkeypatch.setattr(memory, "available_bytes", lambda device: int(needed_bytes(voxels, 2, 4) / 0.8) + 1)
 
 
 def test_one_pass_is_the_softmax_of_a_forward():

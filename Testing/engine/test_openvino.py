@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.generated import DESCRIPTION, affine_of, brain, intensity_model, random_model, random_network
-from KDNetLib import device
+from KDNetLib import device, memory
 from KDNetLib.device import available_devices, segmentation_device
 from KDNetLib.errors import Cancelled, DeviceError, ModelError
 from KDNetLib.image_io import Image
@@ -130,7 +130,7 @@ def test_torch_takes_over_where_memory_does_not_suffice(tmp_path, monkeypatch, h
     shares = []
     runner = OpenVINORunner([path])
     if how == "estimated":
-        monkeypatch.setattr(openvino_runner, "available_bytes", lambda device: 1000)
+        monkeypatch.setattr(memory, "available_bytes", lambda device: 1000)
     else:
         def refuse(*_):
             raise RuntimeError("Exception from src/inference: std::bad_alloc")

@@ -12,7 +12,7 @@ import torch
 from engine.generated import ORIENTATIONS, affine_of, brain, dice, intensity_model, oblique, random_model, reoriented, save
 from engine.generated_images import WARNED_IMAGES
 from engine.real_data import real_file
-from KDNetLib import inference, segmenter
+from KDNetLib import inference, memory, segmenter
 from KDNetLib.errors import Cancelled, DeviceError, InputError, ModelError
 from KDNetLib.image_io import Image, read_image
 from KDNetLib.memory import needed_bytes
@@ -172,7 +172,7 @@ def test_progress_rises_from_zero_to_one(tmp_path, monkeypatch, shortage):
 
 
 def test_little_memory_is_told_to_the_user(tmp_path, monkeypatch):
-    monkeypatch.setattr(inference, "available_bytes", lambda device: needed_bytes(24**3, 2, 4) * 2)
+    monkeypatch.setattr(memory, "available_bytes", lambda device: needed_bytes(24**3, 2, 4) * 2)
     monkeypatch.setattr(inference, "_SMALLEST_TILE", 16)
     told = []
     model = Segmenter([random_model(tmp_path / "m.safetensors", levels=2, skips=1, description=AT_4_MM)], "cpu", on_message=told.append)

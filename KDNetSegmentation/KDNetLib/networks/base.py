@@ -62,4 +62,3 @@ class EncodingNetwork(Network):
 
     def forward(self, x, step=None):
         return self.decode(*self.encode(x, step), step)
-

@@ -1,6 +1,13 @@
-"""Limits of what a model file may ask for, so that a hostile one cannot exhaust memory. Imports no torch."""
+"""What a network can be given, and what a model file may ask for, so that a hostile one cannot exhaust memory. Standard library only."""
+
+import math
 
 MAX_CHANNELS, MAX_WIDTH, MAX_LEVELS, MAX_MEMBERS = 16, 64, 7, 8
+
+
+def padded_side(side: float, divisor: int) -> int:
+    """The side of the volume that a network of ``divisor`` is given for ``side`` voxels: InstanceNorm needs two at the bottleneck."""
+    return max(2, math.ceil(side / divisor)) * divisor
 
 
 def check_whole_numbers(given: dict, limits: dict[str, tuple[int, int]]) -> None:

@@ -1,6 +1,7 @@
 """Networks in OpenVINO on the CPU, in one pass over the whole brain; torch takes over where memory does not suffice or OpenVINO does not work."""
 
 import itertools
+import math
 import os
 from pathlib import Path
 
@@ -9,14 +10,13 @@ import numpy as np
 from KDNetLib.device import OPENVINO
 from KDNetLib.errors import KDNetError, ModelError
 from KDNetLib.manifest import parse_manifest, read_header
-from KDNetLib.memory import available_bytes, is_out_of_memory, needed_bytes
+from KDNetLib.memory import fits, is_out_of_memory
 from KDNetLib.model_weights import check_use, damaged, read_weights
 from KDNetLib.runners.openvino_graph import encoder_decoder, members
-from KDNetLib.runners.runner import Runner
+from KDNetLib.runners.runner import FLIPS, Runner
 from KDNetLib.tracker import Tracker
 
 _WAIT_MS = 50
-_EVERY_FLIP = [axes for count in range(4) for axes in itertools.combinations((1, 2, 3), count)]
 
 
 class _BrokenError(Exception):
@@ -40,10 +40,10 @@ class OpenVINORunner(Runner):
 
     def predict(self, volume, flips, step, on_message):
         tracker = Tracker(step)
-        if self._fits(volume.shape[1:]):
+        if fits(math.prod(volume.shape[1:]), max(given["width"] for given, _ in self._networks), "cpu"):
             try:
                 self._compile(volume.shape[1:])
-                return self._predict(volume, _EVERY_FLIP if flips else [()], tracker), OPENVINO
+                return self._predict(volume, FLIPS if flips else [()], tracker), OPENVINO
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -57,10 +57,6 @@ class OpenVINORunner(Runner):
 
             self._torch = TorchRunner(self._paths, "cpu")
         return self._torch.predict(volume, flips, step, on_message)
-
-    def _fits(self, shape) -> bool:
-        available = available_bytes("cpu")
-        return available is None or needed_bytes(int(np.prod(shape)), max(given["width"] for given, _ in self._networks), 4) < 0.8 * available
 
     def _predict(self, volume, flips, step) -> np.ndarray:
         total = None

@@ -1,5 +1,6 @@
 """What every runner is, and which one takes a set of models."""
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,9 @@ import numpy as np
 
 from KDNetLib.device import OPENVINO
 from KDNetLib.manifest import Manifest
+
+#: Axes of a volume (C, X, Y, Z) to mirror, for each of the 8 copies that are averaged.
+FLIPS = [axes for count in range(4) for axes in itertools.combinations((1, 2, 3), count)]
 
 
 class Runner(ABC):

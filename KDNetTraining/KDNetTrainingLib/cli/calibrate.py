@@ -28,18 +28,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     keep_freed_memory()
     from KDNetLib.cli.progress import Progress
-    from KDNetLib.errors import InputError
     from KDNetLib.labels import REGIONS
     from KDNetLib.model_file import write_calibration
     from KDNetTrainingLib.evaluation.calibration import calibration_of, columns_of, held_out_confidence, predictions
     from KDNetTrainingLib.evaluation.held_out import held_out
     from KDNetTrainingLib.run.recorded_plan import recorded_plan
     from KDNetTrainingLib.run.reliability import draw_reliability
-    from KDNetTrainingLib.run.run_folder import RunFolder
+    from KDNetTrainingLib.run.run_folder import existing_run
 
-    if not (arguments.run / "run.json").exists():
-        raise InputError(f"{arguments.run} holds no run; begin one with kdnet train or kdnet experiment.")
-    folder = RunFolder(arguments.run)
+    folder = existing_run(arguments.run)
     plan, place = recorded_plan(folder)
     label, trained = held_out(folder, plan, arguments.data or place, arguments.system)
     _require_alike(arguments.model, trained[0][2])

@@ -28,21 +28,17 @@ def run(arguments: argparse.Namespace) -> int:
     from KDNetTrainingLib.export import export_ensemble
     from KDNetTrainingLib.plan import is_plan_name
     from KDNetTrainingLib.run.recorded_plan import recorded_plan
-    from KDNetTrainingLib.run.run_folder import RunFolder
+    from KDNetTrainingLib.run.run_folder import existing_run
 
-    if not (arguments.run / "run.json").exists():
-        raise InputError(f"{arguments.run} holds no run; begin one with kdnet experiment.")
+    folder = existing_run(arguments.run)
     if not is_plan_name(arguments.name):
         raise InputError(f"{arguments.name!r} cannot be a model file's name everywhere; take up to 40 letters, digits, dots, hyphens and underscores.")
-    folder = RunFolder(arguments.run)
     plan, place = recorded_plan(folder)
     if not plan.settings.folds:
         raise InputError(f"{arguments.run} is no cross-validation, so that its networks together have not seen every case; give a run with folds.")
     if arguments.name in map(plan.model_name, plan.trainings()):
         raise InputError(f"{arguments.name} is the name of a model of one training of this run; choose another one.")
     label, trained = held_out(folder, plan, arguments.data or place, arguments.system)
-    if not 2 <= len(trained) <= 8:
-        raise InputError(f"{label} has {len(trained)} network(s) in {arguments.run}; 2 to 8 can be combined.")
     rows = collect(folder.path, [training for training in plan.trainings() if training.label == label])
     cases = len({case.name for *_, tested in trained for case in tested})
     path = export_ensemble(

@@ -80,12 +80,10 @@ def _tested(arguments: argparse.Namespace) -> list[tuple]:
     from KDNetTrainingLib.data.cases import find_training_cases
     from KDNetTrainingLib.evaluation.held_out import held_out
     from KDNetTrainingLib.run.recorded_plan import recorded_plan
-    from KDNetTrainingLib.run.run_folder import RunFolder
+    from KDNetTrainingLib.run.run_folder import existing_run
 
     if arguments.run_folder:
-        if not (arguments.run_folder / "run.json").exists():
-            raise InputError(f"{arguments.run_folder} holds no run; begin one with kdnet train or kdnet experiment.")
-        folder = RunFolder(arguments.run_folder)
+        folder = existing_run(arguments.run_folder)
         plan = recorded_plan(folder)[0]
         if len(plan.seeds) > 1:
             raise InputError(f"{arguments.run_folder} has several networks for every case, one per seed; give a run of one seed.")

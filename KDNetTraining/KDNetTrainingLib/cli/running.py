@@ -36,15 +36,11 @@ def resume(run_path: Path, data: Path | None, device: str, part: str | None = No
 
     Raises InputError where there is no run.
     """
-    from KDNetLib.errors import InputError
-
-    if not (run_path / "run.json").exists():
-        raise InputError(f"{run_path} holds no run; begin one with kdnet train or kdnet experiment.")
     from KDNetTrainingLib.run.part import Part
     from KDNetTrainingLib.run.recorded_plan import recorded_plan
-    from KDNetTrainingLib.run.run_folder import RunFolder
+    from KDNetTrainingLib.run.run_folder import existing_run
 
-    plan, place = recorded_plan(RunFolder(run_path))
+    plan, place = recorded_plan(existing_run(run_path))
     return _carry_out(plan, data or place, run_path, device, Part.parsed(part) if part else None)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from KDNetLib.labels import LABELS
+from KDNetLib.networks.limits import padded_side
 from KDNetTrainingLib.data.augmentation import Augmentation, Geometry, draw_geometry, leave_skull, uniform, vary_intensities
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.data.transplantation import transplanted
@@ -61,7 +62,7 @@ def plain_sample(case: CachedCase, size: tuple[int, int, int] | None, divisor: i
     Returns images (4, *size) float32 and classes (*size) int64 on the CPU.
     """
     shape = case.classes.shape
-    size = size or tuple(max(2, math.ceil(full / (case.fine * divisor))) * divisor for full in shape)
+    size = size or tuple(padded_side(full / case.fine, divisor) for full in shape)
     return _aligned(case, _central_start(shape, [case.fine * side for side in size]), size, torch.device("cpu"))
 
 

@@ -12,7 +12,7 @@ from KDNetTrainingLib.evaluation.statistics import bootstrap_interval, dice_by_c
 from KDNetTrainingLib.evaluation.text import markdown_table, name_of
 from KDNetTrainingLib.plan import Training
 from KDNetTrainingLib.run.recorded_plan import recorded_plan
-from KDNetTrainingLib.run.run_folder import RunFolder
+from KDNetTrainingLib.run.run_folder import existing_run
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
 #: Scores on the scan's own grid.
@@ -47,7 +47,7 @@ def compare_runs(paths: list[Path], systems: list[str] | None = None) -> list[Tr
     """
     tries, first_rows, first_settings = [], None, None
     for path in paths:
-        run = _existing(path)
+        run = existing_run(path)
         plan, _ = recorded_plan(run)
         for label in dict.fromkeys(training.label for training in plan.trainings()):
             trainings = [training for training in plan.trainings() if training.label == label]
@@ -80,12 +80,6 @@ def comparison_markdown(tries: list[Try]) -> str:
         cells = [_cell(each, region) for region in REGIONS]
         lines.append([each.run, name_of(each.training), changed, cases, *cells])
     return markdown_table(["Run", "System", "Changed", "Cases", *REGIONS], lines)
-
-
-def _existing(path: Path) -> RunFolder:
-    if not (path / "run.json").exists():
-        raise InputError(f"{path} holds no run; give folders that kdnet train or kdnet experiment made.")
-    return RunFolder(path)
 
 
 def _mean_with_interval(dice: dict) -> tuple[float, float, float]:

@@ -112,3 +112,10 @@ class RunFolder:
             return (self.own / _STOP).read_text(encoding="ascii", errors="replace")
         except OSError:
             return None
+
+
+def existing_run(path: Path) -> RunFolder:
+    """The run in ``path``, which :class:`RunFolder` would make. Raises InputError where there is none."""
+    if not (path / "run.json").exists():
+        raise InputError(f"{path} holds no run; begin one with kdnet train or kdnet experiment.")
+    return RunFolder(path)
