@@ -5,6 +5,7 @@ A refusal is an InputError with one sentence; a warning is one sentence in a lis
 
 import numpy as np
 
+from KDNetLib.bounding_box import bounding_box
 from KDNetLib.errors import InputError
 from KDNetLib.image_io import Image, check_shape
 
@@ -111,7 +112,7 @@ def _geometry_warnings(array: np.ndarray, spacing: np.ndarray, masked: bool) -> 
         )
     if spacing.max() > THICK_SLICE_MM:
         warnings.append(f"The slices are thick ({spacing.max():.1f} mm); small parts may be missed and volumes are coarse.")
-    extent = [np.ptp(np.flatnonzero(foreground.any(axis=tuple(set(range(3)) - {axis})))) + 1 for axis in range(3)]
+    extent = [side.stop - side.start for side in bounding_box(foreground)]
     field = (np.array(extent) * spacing).min()
     if field < SMALLEST_FIELD_MM:
         warnings.append(f"The scan covers only {field:.0f} mm in one direction, less than a brain; the result may be incomplete.")

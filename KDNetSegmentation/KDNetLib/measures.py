@@ -12,6 +12,7 @@ import math
 import numpy as np
 from scipy.spatial import cKDTree
 
+from KDNetLib.bounding_box import bounding_box
 from KDNetLib.errors import InputError
 from KDNetLib.labels import REGIONS
 
@@ -37,7 +38,7 @@ def hd95(first: np.ndarray, second: np.ndarray, spacing) -> float:
     """
     if not first.any() or not second.any():
         return HD95_ONE_EMPTY if first.any() or second.any() else 0.0
-    box = _box(first | second)
+    box = bounding_box(first | second)
     surfaces = [_surface(mask[box]) for mask in (first, second)]
     points = [np.flatnonzero(surface) for surface in surfaces]
     trees = [cKDTree(_millimetres(index, surfaces[0].shape, spacing), balanced_tree=False) for index in points]
@@ -72,7 +73,7 @@ def compare(prediction: np.ndarray, reference: np.ndarray, affine: np.ndarray) -
         raise InputError(f"The prediction and the reference differ in size ({sizes} voxels); give both on the same grid.")
     spacing = voxel_spacing(affine)
     tumour = (prediction | reference) != 0
-    box = _box(tumour) if tumour.any() else (slice(0, 1),) * 3
+    box = bounding_box(tumour) if tumour.any() else (slice(0, 1),) * 3
     prediction, reference = np.ascontiguousarray(prediction[box]), np.ascontiguousarray(reference[box])
     measures = {}
     for region, indices in REGIONS.items():
@@ -89,13 +90,6 @@ def compare(prediction: np.ndarray, reference: np.ndarray, affine: np.ndarray) -
 def _region(classes: np.ndarray, indices: tuple[int, ...]) -> np.ndarray:
     """``classes in indices`` voxel by voxel; several times faster than ``numpy.isin``."""
     return np.logical_or.reduce([classes == index for index in indices])
-
-
-def _box(mask: np.ndarray) -> tuple[slice, slice, slice]:
-    """The bounding box of a mask that is not empty."""
-    plane = mask.any(axis=2)
-    used = [np.flatnonzero(line) for line in (plane.any(axis=1), plane.any(axis=0), mask.any(axis=(0, 1)))]
-    return tuple(slice(int(index[0]), int(index[-1]) + 1) for index in used)
 
 
 def _surface(mask: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import nibabel.orientations as orientations
 import numpy as np
 
+from KDNetLib.bounding_box import bounding_box
 from KDNetLib.errors import InputError
 from KDNetLib.labels import most_probable
 from KDNetLib.networks.limits import padded_side
@@ -21,6 +22,8 @@ PRESETS = ("whole-brain", "paper")
 _PAPER_SIDE_MM = 128.0
 #: Voxels of the native grid brought back at once, which bounds the memory of fine grids (4 classes, float32: 64 MB).
 _SLAB_VOXELS = 4_000_000
+#: Shares sum to 1, so that a voxel with this much of background is background: few are left to bring back and compare.
+_BACKGROUND = 0.6
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,7 @@ class Preprocessing:
             sides = [max(1, round(_PAPER_SIDE_MM / step)) for step in spacing]
             starts = [(size - side) // 2 for size, side in zip(shape, sides)]
             return tuple(slice(max(0, start), min(size, start + side)) for start, side, size in zip(starts, sides, shape))
-        foreground = _any([channel != 0 for channel in turned])
-        box = []
-        for axis in range(3):
-            used = np.flatnonzero(foreground.any(axis=tuple({0, 1, 2} - {axis})))
-            box.append(slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0))
-        return tuple(box)
+        return bounding_box(_any([channel != 0 for channel in turned]))
 
 
 @dataclass(frozen=True)
@@ -144,18 +142,27 @@ class PreparedInput:
             kept[0] = 1
             kept_in_box = [orientations.apply_orientation(share, self._to_ras)[self._box] for share in kept]
         weights = self._grid.weights_back()
-        slab = max(1, _SLAB_VOXELS // (self._grid.box_size[1] * self._grid.box_size[2]))
-        for begin in range(0, self._grid.box_size[0], slab):
-            rows = slice(begin, begin + slab)
-            part = resample(probabilities, (weights[0][rows], weights[1], weights[2]))
-            inside = self._foreground[rows]
-            # Shares sum to 1, so that a voxel with 0.6 of background is background: few are left to compare.
-            found = np.unravel_index(np.flatnonzero(inside & (part[0] < 0.6)), inside.shape)
-            in_box[rows][found] = most_probable(part[(slice(None), *found)])
+        rows = [slice(0, size) for size in self._grid.box_size] if keep else _rows_that_see(probabilities[0] < _BACKGROUND, weights)
+        planes = max(1, _SLAB_VOXELS // max(1, (rows[1].stop - rows[1].start) * (rows[2].stop - rows[2].start)))
+        for begin in range(rows[0].start, rows[0].stop, planes):
+            slab = (slice(begin, min(begin + planes, rows[0].stop)), *rows[1:])
+            part = resample(probabilities, tuple(of_axis[used] for of_axis, used in zip(weights, slab)))
+            inside = self._foreground[slab]
+            found = np.unravel_index(np.flatnonzero(inside & (part[0] < _BACKGROUND)), inside.shape)
+            in_box[slab][found] = most_probable(part[(slice(None), *found)])
             if keep:
                 for share, of_class in zip(kept_in_box, part.astype(np.float16)):
-                    np.copyto(share[rows], of_class, where=inside)
+                    np.copyto(share[slab], of_class, where=inside)
         return classes, kept
+
+
+def _rows_that_see(mask: np.ndarray, weights: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[slice]:
+    """Per axis the samples, rows of ``weights``, that take anything from the box of ``mask``; a mean over others has none of it."""
+    rows = []
+    for of_axis, seen in zip(weights, bounding_box(mask)):
+        used = np.flatnonzero(of_axis[:, seen].any(axis=1))
+        rows.append(slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0))
+    return rows
 
 
 def _cropped(channels: list[np.ndarray], box: tuple[slice, slice, slice]) -> np.ndarray:

@@ -197,15 +197,19 @@ def test_restoring_few_voxels_gives_what_comparing_all_does(monkeypatch, spacing
     scan, affine = reoriented(scan, affine_of(spacing), *ORIENTATIONS[order])
     prepared = Preprocessing("whole-brain", network_spacing).prepare([scan], affine, 8)
     probabilities = np.moveaxis(rng.multinomial(8, (0.4, 0.2, 0.2, 0.2), prepared.array.shape[1:]) / 8, -1, 0).astype(np.float32, order="C")
+    probabilities[0, 3:] = 1  # a tumour on one side: the rest is not even brought back where only labels are wanted
+    probabilities[1:, 3:] = 0
     before = probabilities.copy()
     classes, kept = prepared.restore(probabilities, keep=True)
+    without = prepared.restore(probabilities)[0]
     expected, margin = restored_densely(prepared, probabilities, scan, affine)
     if set(spacing) == {network_spacing}:
-        assert (margin == 0).mean() > 0.01
+        assert (margin == 0).mean() > 0.002
         np.testing.assert_array_equal(classes, expected)
     else:
-        assert (margin > 1e-5).mean() > 0.8  # where two classes are equal, rounding decides
+        assert (margin > 1e-5).mean() > 0.7  # where two classes are equal, rounding decides
         np.testing.assert_array_equal(classes[margin > 1e-5], expected[margin > 1e-5])
+    np.testing.assert_array_equal(without[margin > 1e-5], classes[margin > 1e-5])
     assert classes.dtype == np.uint8 and classes.shape == kept.shape[1:] == scan.shape
     np.testing.assert_array_equal(classes[margin > 2e-3], kept.argmax(axis=0)[margin > 2e-3])
     assert np.array_equal(probabilities, before), "what was given is left as it is"

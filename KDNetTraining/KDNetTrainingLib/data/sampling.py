@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from KDNetLib.bounding_box import bounding_box
 from KDNetLib.labels import LABELS
 from KDNetLib.networks.limits import padded_side
 from KDNetTrainingLib.data.augmentation import Augmentation, Geometry, draw_geometry, leave_skull, uniform, vary_intensities
@@ -124,18 +125,13 @@ def _warped(case, start, size, geometry: Geometry, device):
 def _warped_classes(classes, points):
     """The class with the largest share at ``points`` (3, X, Y, Z): int64 (X, Y, Z). Computed about the tumour only."""
     found = torch.zeros(points.shape[1:], dtype=torch.int64, device=points.device)
-    tumour = _box_of_nonzero(classes)
+    tumour = bounding_box(classes)
     low, high = (torch.tensor(ends, device=points.device)[:, None, None, None] for ends in zip(*[(side.start - 1, side.stop) for side in tumour]))
-    box = _box_of_nonzero(((points > low) & (points < high)).all(dim=0).cpu().numpy())
+    box = bounding_box(((points > low) & (points < high)).all(dim=0).cpu().numpy())
     if found[box].numel():
         shares = _interpolated(classes[None], points[(slice(None), *box)], lambda part: torch.cat([part == label.index for label in LABELS]).float())
         found[box] = _largest(shares)
     return found
-
-
-def _box_of_nonzero(array):
-    used = [np.flatnonzero(np.any(array, axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
-    return tuple(slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0) for places in used)
 
 
 def _interpolated(array, points, prepare):

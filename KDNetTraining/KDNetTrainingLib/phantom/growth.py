@@ -7,6 +7,8 @@
 
 import numpy as np
 
+from KDNetLib.bounding_box import bounding_box
+
 #: Cell density (share of what tissue can hold) above which T2 and FLAIR show the tumour.
 VISIBLE = 0.16
 _WHITE, _GREY, _RATE = 0.15, 0.01, 0.07  # per step, in voxels; explicit steps are stable below 1/6
@@ -53,8 +55,4 @@ def _neighbours(array: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _occupied(density: np.ndarray) -> tuple[slice, ...]:
     """The box that holds all tumour, and two voxels around, into which it may spread."""
-    box = []
-    for axis in range(3):
-        used = np.flatnonzero((density > 1e-4).any(axis=tuple({0, 1, 2} - {axis})))
-        box.append(slice(max(0, int(used[0]) - 2), min(density.shape[axis], int(used[-1]) + 3)))
-    return tuple(box)
+    return tuple(slice(max(0, side.start - 2), min(size, side.stop + 2)) for side, size in zip(bounding_box(density > 1e-4), density.shape))
