@@ -34,6 +34,11 @@ class _View:
         self._group.SetRenderer(self.renderer)
         self._group.Initialize(factory, self.renderer)
 
+    def render(self):
+        """Draw what is to be seen now, to the last pixel."""
+        self.window.Render()
+        self.window.WaitForCompletion()
+
     def save(self, path):
         """Render and write a PNG; returns the picture as an array (rows from the top, columns, RGB) of uint8."""
         from vtk.util.numpy_support import vtk_to_numpy

@@ -52,23 +52,22 @@ def main(scan: str, model: str = "", repeats: str = "5") -> None:
         module.widget.logic.getParameterNode().model = str(find_model(model))
     views = [SliceView(name) for name in ("Red", "Yellow", "Green")] + [ThreeDView()]
     times = _Times()
-    with tempfile.TemporaryDirectory() as folder:
-        rounds = []
-        for number in range(int(repeats) + 1):
-            times.seconds.clear()
-            begin = time.perf_counter()
-            bench.click(ui.segmentButton)
-            bench.wait_until(lambda: not module.widget.logic.busy, 600, "the segmentation")
-            shown = time.perf_counter()
-            if number == 0:
-                bench.click(ui.show3DButton)
-            for view in views:
-                view.save(Path(folder) / "view.png")
-            end = time.perf_counter()
-            of_round = {**times.seconds, _VIEWS: end - shown}
-            # VTK's classes cannot be wrapped: what is left of the writing are the three surfaces.
-            of_round[_SURFACES] = of_round.pop("all that writes the segmentation") - of_round["labels into segments"]
-            rounds.append({**of_round, _REST: end - begin - sum(of_round.values()), "click to surfaces on screen": end - begin})
+    rounds = []
+    for number in range(int(repeats) + 1):
+        times.seconds.clear()
+        begin = time.perf_counter()
+        bench.click(ui.segmentButton)
+        bench.wait_until(lambda: not module.widget.logic.busy, 600, "the segmentation")
+        shown = time.perf_counter()
+        if number == 0:
+            bench.click(ui.show3DButton)
+        for view in views:
+            view.render()
+        end = time.perf_counter()
+        of_round = {**times.seconds, _VIEWS: end - shown}
+        # VTK's classes cannot be wrapped: what is left of the writing are the three surfaces.
+        of_round[_SURFACES] = of_round.pop("all that writes the segmentation") - of_round["labels into segments"]
+        rounds.append({**of_round, _REST: end - begin - sum(of_round.values()), "click to surfaces on screen": end - begin})
     module.widget.cleanup()
     medians = {step: statistics.median(each.get(step, 0.0) for each in rounds[1:]) for step in rounds[1]}
     for step, seconds in medians.items():
