@@ -31,6 +31,8 @@ _REQUIRED = {
 #: Of the optional field ``calibration``. A reader that does not know the field passes it over, so it needs no new format.
 _CALIBRATION = {"map": dict, "curve": dict, "cases": int, "data": str, "command": str}
 _CALIBRATED = ("ET", "TC", "WT")
+#: ml; more is no speck.
+_LARGEST_SPECK = 2.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Manifest:
     [a, b], b ≥ 0; its ``curve`` for each the points [mean confidence, mean Dice, number of predictions] of the
     reliability curve; ``cases`` is the number of cases that both are from, ``data`` says which, ``command`` makes them
     again.
+
+    ``least_enhancing_ml``: enhancing tumour of less than that in all counts as necrotic core (see postprocessing.py).
     """
 
     format_version: int
@@ -62,6 +66,7 @@ class Manifest:
     citation: str
     sha256: str
     calibration: dict | None = None
+    least_enhancing_ml: float = 0.0
 
 
 def read_manifest(path) -> Manifest:
@@ -114,7 +119,11 @@ def parse_manifest(header: dict, name: str) -> Manifest:
             raise ModelError(f"The manifest of {name} is damaged (its field {field} is missing or of a wrong kind); get the file again.")
     _check_texts(content, name)
     _check_calibration(content.get("calibration"), name)
-    return Manifest(**{field: content[field] for field in _REQUIRED}, calibration=content.get("calibration"))
+    speck = content.get("least_enhancing_ml", 0.0)
+    if type(speck) not in (int, float) or not 0 <= speck <= _LARGEST_SPECK:
+        raise ModelError(f"The manifest of {name} is damaged (its least_enhancing_ml is not a volume from 0 to {_LARGEST_SPECK:g}); get the file again.")
+    required = {field: content[field] for field in _REQUIRED}
+    return Manifest(**required, calibration=content.get("calibration"), least_enhancing_ml=speck)
 
 
 def weights_hash(tensors: Iterable[tuple[str, str, list[int], bytes]]) -> str:

@@ -18,6 +18,7 @@ def model_card(manifest: Manifest) -> str:
         "Input": ", ".join(manifest.modalities),
         "Output": ", ".join(manifest.classes),
         "Preprocessing": _settings(manifest.preprocessing),
+        "Postprocessing": f"enhancing tumour of less than {manifest.least_enhancing_ml:g} ml in all counts as necrotic core" if manifest.least_enhancing_ml else "none",
         "Architecture": f"{manifest.architecture.get('name', 'unknown')} ({_settings(manifest.architecture.get('parameters'))})",
         "Licence": manifest.licence,
         "Citation": manifest.citation,

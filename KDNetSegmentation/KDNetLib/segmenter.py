@@ -15,6 +15,7 @@ from KDNetLib.input_checks import result_warnings, usable_image
 from KDNetLib.labels import LABELS, REGIONS, VOLUME_KEYS
 from KDNetLib.memory import is_out_of_memory
 from KDNetLib.manifest import Manifest, read_manifest
+from KDNetLib.postprocessing import without_specks
 from KDNetLib.preprocessing import Preprocessing
 from KDNetLib.runners.runner import Runner, new_runner
 
@@ -101,6 +102,8 @@ class Segmenter:
         predicted, device = runner.predict(prepared.array, self._flips, clock.advance, tell)
         clock.start("Returning to the scan's grid")
         classes, kept = prepared.restore(predicted, probabilities)
+        if without_specks(classes, usable.affine, manifest.least_enhancing_ml):
+            messages.append(f"There was less than {manifest.least_enhancing_ml:g} ml of enhancing tumour, too little to be told from noise; it counts as necrotic core.")
         promised = expected_dice(predicted, prepared.array.any(axis=0))
         shared = all(each.calibration == manifest.calibration for each in manifests)
         confidence = calibrated(promised, manifest.calibration["map"]) if shared and manifest.calibration else None
@@ -125,10 +128,14 @@ class Segmenter:
             if len(first.modalities) != 1:
                 raise ModelError(f"The model {first.name} needs {len(first.modalities)} modalities ({', '.join(first.modalities)}); choose a student, which needs one.")
             for manifest in manifests[1:]:
-                if (manifest.modalities, manifest.preprocessing, manifest.classes) != (first.modalities, first.preprocessing, first.classes):
-                    raise ModelError(f"The models {first.name} and {manifest.name} differ in input or preprocessing; average folds of one training only.")
+                if _used_alike(manifest) != _used_alike(first):
+                    raise ModelError(f"The models {first.name} and {manifest.name} differ in input, preprocessing or output; average folds of one training only.")
             self._loaded = new_runner(self._paths, manifests, segmentation_device(self._device)), manifests
         return self._loaded
+
+
+def _used_alike(manifest: Manifest) -> tuple:
+    return manifest.modalities, manifest.preprocessing, manifest.classes, manifest.least_enhancing_ml
 
 
 def volumes_ml(classes: np.ndarray, affine: np.ndarray) -> dict[str, float]:

@@ -11,7 +11,6 @@ from KDNetLib.device import choose_device
 from KDNetLib.errors import KDNetError
 from KDNetLib.model_file import load_model
 from KDNetLib.networks.base import Network
-from KDNetLib.preprocessing import Preprocessing
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.errors import Stopped, TrainingError
 from KDNetTrainingLib.evaluation.report import write_report
@@ -215,7 +214,7 @@ class _Experiment:
                 raise Stopped(f"Stopped ({stop.reason}) while scoring {training.key}; its training is saved.")
 
         def scored(network: Network, modalities: tuple[str, ...]) -> list[dict]:
-            rows = score_cases([network], tested, list(modalities), self._preprocessing(), self._world.device, progress)
+            rows = score_cases([network], tested, list(modalities), settings, self._world.device, progress)
             return [{**row, "system": training.label, "fold": training.fold, "seed": settings.seed} for row in rows]
 
         rows = scored(system.deployed, system.modalities)
@@ -231,9 +230,6 @@ class _Experiment:
             written = [{**row, "modalities": "+".join(subset)} for subset, found in of_subset.items() for row in found]
             write_subset_scores(subsets_path(self._run.path, training), written)
         write_scores(scores, rows)
-
-    def _preprocessing(self) -> Preprocessing:
-        return Preprocessing(self._plan.settings.preprocessing, self._plan.settings.spacing)
 
     def _report(self, **what) -> None:
         if not self._world.leads:

@@ -50,6 +50,7 @@ def export_model(
         "modalities": list(system.modalities),
         "preprocessing": {"preset": settings.preprocessing, "spacing": settings.spacing},
         "classes": ["background", "NCR", "ED", "ET"],
+        "least_enhancing_ml": settings.least_enhancing,
         "training": {
             "summary": _summary(plan, training, system, trained_on),
             "data": plan.data_text or f"{trained_on} cases of the trainer's own folder",
@@ -87,6 +88,7 @@ def export_ensemble(path: Path, members: list[Path], plan: Plan, rows: list[dict
         "modalities": first.modalities,
         "preprocessing": first.preprocessing,
         "classes": first.classes,
+        "least_enhancing_ml": first.least_enhancing_ml,
         "training": {
             **first.training,
             "summary": f"{len(members)} networks, one per {each} of a cross-validation, their class probabilities averaged; the first: {first.training['summary']}",

@@ -12,10 +12,10 @@ from KDNetLib.image_io import read_image
 from KDNetLib.labels import from_classes
 from KDNetLib.measures import compare
 from KDNetLib.model_file import load_model, save_model
-from KDNetLib.preprocessing import Preprocessing
 from KDNetLib.segmenter import Segmenter
 from KDNetTrainingLib.data.cases import find_training_cases
-from KDNetTrainingLib.evaluation.scoring import mean_dice, score_cases
+from KDNetTrainingLib.evaluation.scoring import mean_dice, score_cases, segmented
+from KDNetTrainingLib.settings import Settings
 from training.generated_cases import OLD, write_case
 
 CPU = choose_device("cpu")
@@ -57,27 +57,41 @@ def one_case(tmp_path_factory):
 
 @pytest.mark.parametrize("preset", ["paper", "whole-brain"])
 def test_native_is_what_the_segmenter_gives(one_case, tmp_path, preset):
-    preprocessing = {"preset": preset, "spacing": 3.0}
     path = tmp_path / "m.safetensors"
-    save_model(path, undecided(3), DESCRIPTION | {"preprocessing": preprocessing})
+    save_model(path, undecided(3), DESCRIPTION | {"preprocessing": {"preset": preset, "spacing": 3.0}})
     (case,) = cases_of(one_case)
-    segmented = Segmenter([path], device="cpu").segment(read_image(case.images["t1ce"].path))
+    result = Segmenter([path], device="cpu").segment(read_image(case.images["t1ce"].path))
     reference = np.asarray(nibabel.load(case.reference).dataobj)
     classes = np.select([reference == 1, reference == 2, reference == 4], [1, 2, 3]).astype(np.uint8)
-    expected = compare(segmented.classes, classes, segmented.affine)
-    row = row_of(score_cases([load_model(path)[0]], [case], ["t1ce"], Preprocessing(**preprocessing), CPU), "native")
+    expected = compare(result.classes, classes, result.affine)
+    row = row_of(score_cases([load_model(path)[0]], [case], ["t1ce"], Settings(preprocessing=preset, spacing=3.0), CPU), "native")
     assert 0 < expected["WT"]["dice"] < 1
     for region, measures in expected.items():
         assert row[f"{region}_dice"] == measures["dice"] and row[f"{region}_hd95"] == measures["hd95"]
-        assert row[f"{region}_volume_ml"] == segmented.volumes_ml[region]
+        assert row[f"{region}_volume_ml"] == result.volumes_ml[region]
         assert row[f"{region}_reference_ml"] == measures["volume_reference_ml"]
+
+
+def test_specks_are_scored_as_the_model_file_gives_them(one_case, tmp_path):
+    (case,) = cases_of(one_case)
+    network, kept, dropped = undecided(3), Settings(spacing=4.0), Settings(spacing=4.0, least_enhancing=2.0)
+    for bias in range(0, -40, -1):  # until the network gives but a few enhancing voxels
+        with torch.no_grad():
+            network.head.bias[3] = bias
+        row = row_of(score_cases([network], [case], ["t1ce"], kept, CPU), "native")
+        if row["ET_volume_ml"] < 2:
+            break
+    without = row_of(score_cases([network], [case], ["t1ce"], dropped, CPU), "native")
+    assert 0 < row["ET_volume_ml"] < 2 and without["ET_volume_ml"] == 0
+    assert without["TC_volume_ml"] == row["TC_volume_ml"] and without["WT_dice"] == row["WT_dice"]
+    assert not (segmented([network], case, ["t1ce"], dropped, CPU) == 3).any()
 
 
 def test_both_spaces_against_counted_voxels(one_case):
     """Enhancing tumour everywhere, on a grid twice as coarse: every voxel of it is a block of eight."""
     (case,) = cases_of(one_case)
     array, classes = brain((32, 32, 32), (4.0, 4.0, 4.0), 0)
-    rows = score_cases([always(3)], [case], ["t1ce"], Preprocessing("paper", 8.0), CPU)
+    rows = score_cases([always(3)], [case], ["t1ce"], Settings(spacing=8.0), CPU)
     native, crop = (row_of(rows, space) for space in ("native", "crop"))
     blocks = classes.reshape(16, 2, 16, 2, 16, 2).transpose(0, 2, 4, 1, 3, 5).reshape(-1, 8)
     majority = np.array([np.bincount(block, minlength=4).argmax() for block in blocks])
@@ -101,7 +115,7 @@ def test_hd95_in_the_crop_is_in_millimetres(tmp_path):
     for suffix in OLD:
         save(place / f"BraTS2021_00001_{suffix}.nii.gz", image, affine_of((4.0, 4.0, 4.0)))
     save(place / "BraTS2021_00001_seg.nii.gz", from_classes(labels), affine_of((4.0, 4.0, 4.0)))
-    row = row_of(score_cases([always(3)], cases_of(tmp_path), ["t1ce"], Preprocessing("paper", 8.0), CPU), "crop")
+    row = row_of(score_cases([always(3)], cases_of(tmp_path), ["t1ce"], Settings(spacing=8.0), CPU), "crop")
     index = np.stack(np.meshgrid(*[np.arange(16)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     outer = index[((index == 0) | (index == 15)).any(axis=1)]
     corner = index[(index < 2).all(axis=1)]
@@ -118,7 +132,7 @@ def test_storage_order_of_the_axes_does_not_matter(one_case, tmp_path):
         loaded = nibabel.load(path)
         save(place / path.name, *reoriented(np.asarray(loaded.dataobj), loaded.affine, (2, 0, 1), (True, False, True)))
     network = undecided(5)
-    own, turned = (score_cases([network], cases_of(folder), ["t1ce"], Preprocessing("paper", 4.0), CPU) for folder in (one_case, tmp_path))
+    own, turned = (score_cases([network], cases_of(folder), ["t1ce"], Settings(spacing=4.0), CPU) for folder in (one_case, tmp_path))
     assert 0 < own[0]["WT_dice"] < 1
     for first, second in zip(own, turned):
         assert [second.pop(key) for key in ("case", "space")] == [first.pop(key) for key in ("case", "space")]
@@ -127,13 +141,13 @@ def test_storage_order_of_the_axes_does_not_matter(one_case, tmp_path):
 
 def test_several_networks_are_averaged_and_modalities_keep_their_order(one_case):
     (case,) = cases_of(one_case)
-    preprocessing = Preprocessing("paper", 4.0)
-    half = score_cases([always(1), always(1, 3)], [case], ["t1ce"], preprocessing, CPU)
-    whole = score_cases([always(1)], [case], ["t1ce"], preprocessing, CPU)
-    other = score_cases([always(3)], [case], ["t1ce"], preprocessing, CPU)
+    settings = Settings(spacing=4.0)
+    half = score_cases([always(1), always(1, 3)], [case], ["t1ce"], settings, CPU)
+    whole = score_cases([always(1)], [case], ["t1ce"], settings, CPU)
+    other = score_cases([always(3)], [case], ["t1ce"], settings, CPU)
     assert half == whole and half != other
     network = undecided(2, channels=2)
-    assert score_cases([network], [case], ["t1", "flair"], preprocessing, CPU) != score_cases([network], [case], ["flair", "t1"], preprocessing, CPU)
+    assert score_cases([network], [case], ["t1", "flair"], settings, CPU) != score_cases([network], [case], ["flair", "t1"], settings, CPU)
 
 
 def test_tumour_outside_the_crop_counts_in_native_alone(tmp_path):
@@ -147,7 +161,7 @@ def test_tumour_outside_the_crop_counts_in_native_alone(tmp_path):
     for suffix in OLD:
         save(place / f"BraTS2021_00001_{suffix}.nii.gz", array, affine_of((8.0, 8.0, 8.0)))
     save(place / "BraTS2021_00001_seg.nii.gz", from_classes(labels), affine_of((8.0, 8.0, 8.0)))
-    rows = score_cases([always(0)], cases_of(tmp_path), ["t1ce"], Preprocessing("paper", 8.0), CPU)
+    rows = score_cases([always(0)], cases_of(tmp_path), ["t1ce"], Settings(spacing=8.0), CPU)
     native, crop = (row_of(rows, space) for space in ("native", "crop"))
     assert (native["ET_dice"], crop["ET_dice"]) == (0, 1)
     assert native["ET_reference_ml"] == pytest.approx(12 * 0.512) and crop["ET_reference_ml"] == 0
@@ -168,11 +182,11 @@ def test_progress_can_end_the_work_and_unusable_cases_are_named(tmp_path):
             raise Enough
 
     with pytest.raises(Enough):
-        score_cases([always(3)], cases, ["t1ce"], Preprocessing("paper", 8.0), CPU, progress)
+        score_cases([always(3)], cases, ["t1ce"], Settings(spacing=8.0), CPU, progress)
     assert told == [(1, 3, "BraTS2021_00000"), (2, 3, "BraTS2021_00001")]
     cases[0].reference.write_bytes(b"not a NIfTI")
     with pytest.raises(InputError, match="BraTS2021_00000_seg"):
-        score_cases([always(3)], cases, ["t1ce"], Preprocessing("paper", 8.0), CPU)
+        score_cases([always(3)], cases, ["t1ce"], Settings(spacing=8.0), CPU)
 
 
 def test_mean_dice_by_hand():

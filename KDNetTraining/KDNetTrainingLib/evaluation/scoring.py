@@ -9,13 +9,15 @@ from KDNetLib.inference import predict
 from KDNetLib.labels import REGIONS, most_probable
 from KDNetLib.measures import compare
 from KDNetLib.networks.base import Network
-from KDNetLib.preprocessing import Preprocessing
+from KDNetLib.postprocessing import without_specks
+from KDNetLib.preprocessing import PreparedInput, Preprocessing
 from KDNetTrainingLib.data.cases import TrainingCase
 from KDNetTrainingLib.evaluation.results import MEASURES, SPACES
+from KDNetTrainingLib.settings import Settings
 
 
 def score_cases(
-    networks: list[Network], cases: list[TrainingCase], modalities: list[str], preprocessing: Preprocessing, device: torch.device,
+    networks: list[Network], cases: list[TrainingCase], modalities: list[str], settings: Settings, device: torch.device,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[dict]:
     """Measures of every case, predicted by the mean of ``networks``, which see ``modalities`` in this order.
@@ -27,14 +29,14 @@ def score_cases(
         ``ET_volume_ml`` and ``ET_reference_ml``. Space ``native`` is exactly what ``kdnet segment`` gives, on the
         reference's own grid. ``crop`` is the network's own grid (the paper's 64³), its output as it is, the reference
         brought there by majority: what the network does not look at counts in ``native`` alone, and so does the rule
-        that a voxel without signal is background.
+        that a voxel without signal is background, and ``settings.least_enhancing``.
     Raises:
         InputError: a case's files cannot be used.
         DeviceError: not even the CPU has the memory.
     """
     rows = []
     for done, case in enumerate(cases, start=1):
-        rows += _score(networks, case, modalities, preprocessing, device)
+        rows += _score(networks, case, modalities, settings, device)
         if progress:
             progress(done, len(cases), case.name)
     return rows
@@ -46,28 +48,31 @@ def mean_dice(rows: list[dict]) -> dict[str, float]:
 
 
 def segmented(
-    networks: list[Network], case: TrainingCase, modalities: list[str], preprocessing: Preprocessing, device: torch.device
+    networks: list[Network], case: TrainingCase, modalities: list[str], settings: Settings, device: torch.device
 ) -> np.ndarray:
     """Class indices (I, J, K) uint8 of ``case`` on its own grid, as :func:`score_cases` scores them in ``native``; raises what it raises."""
-    channels, affine = case.read(modalities)
-    prepared = preprocessing.prepare(channels, affine, networks[0].divisor)
-    return prepared.restore(_probabilities(networks, prepared, device))[0]
+    return _native(*_predicted(networks, case, modalities, settings, device), settings)
 
 
-def _score(networks, case, modalities, preprocessing, device) -> list[dict]:
-    channels, affine = case.read(modalities)
+def _score(networks, case, modalities, settings, device) -> list[dict]:
     reference = case.read_reference()
-    prepared = preprocessing.prepare(channels, affine, networks[0].divisor)
-    probabilities = _probabilities(networks, prepared, device)
-    native, _ = prepared.restore(probabilities)
-    crop = most_probable(probabilities)
-    network_affine = np.diag([preprocessing.spacing] * 3 + [1.0])  # only the voxel's size matters to the measures
+    prepared, affine, probabilities = _predicted(networks, case, modalities, settings, device)
+    native, crop = _native(prepared, affine, probabilities, settings), most_probable(probabilities)
+    network_affine = np.diag([settings.spacing] * 3 + [1.0])  # only the voxel's size matters to the measures
     compared = (compare(native, reference, affine), compare(crop, prepared.labels_like_input(reference), network_affine))
     return [{"case": case.name, "space": space} | _columns(measures) for space, measures in zip(SPACES, compared)]
 
 
-def _probabilities(networks, prepared, device) -> np.ndarray:
-    return predict(networks, prepared.array, device, False, lambda share: None, lambda message: None)[0]
+def _predicted(networks, case, modalities, settings, device) -> tuple[PreparedInput, np.ndarray, np.ndarray]:
+    channels, affine = case.read(modalities)
+    prepared = Preprocessing(settings.preprocessing, settings.spacing).prepare(channels, affine, networks[0].divisor)
+    return prepared, affine, predict(networks, prepared.array, device, False, lambda share: None, lambda message: None)[0]
+
+
+def _native(prepared, affine, probabilities, settings) -> np.ndarray:
+    classes, _ = prepared.restore(probabilities)
+    without_specks(classes, affine, settings.least_enhancing)
+    return classes
 
 
 def _columns(measures: dict[str, dict[str, float]]) -> dict[str, float]:

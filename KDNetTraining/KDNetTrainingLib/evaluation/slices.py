@@ -10,7 +10,6 @@ import torch
 from KDNetLib.device import choose_device
 from KDNetLib.errors import InputError
 from KDNetLib.measures import dice_by_region
-from KDNetLib.preprocessing import Preprocessing
 from KDNetTrainingLib.data.cases import TrainingCase, find_training_cases
 from KDNetTrainingLib.evaluation.rebuilt import trained
 from KDNetTrainingLib.evaluation.results import collect, scores_path
@@ -103,7 +102,7 @@ def segmented_again(
         if training not in networks:
             networks[training] = trained(run, plan, training, device)
         system = networks[training]
-        found = segmented([system.deployed], case, list(system.modalities), Preprocessing(settings.preprocessing, settings.spacing), device)
+        found = segmented([system.deployed], case, list(system.modalities), settings, device)
         predictions[name] = _in_ras(found, affine)
     return Shown(case.name, student.fold, _in_ras(scan, affine), _in_ras(case.read_reference(), affine), predictions)
 
