@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 import torch
 from cli_support import SHAPE, declare, installed, make_scan, model, run  # noqa: F401 (fixtures)
+from engine.generated import random_model
 from torch import nn
 
 from KDNetLib.benchmark.contestant import Contestant
 from KDNetLib.benchmark.convolution import sweep
 from KDNetLib.benchmark.measure import Task, _Measurement
-from KDNetLib.benchmark.observation import NetworkWatch, clock, counting
+from KDNetLib.benchmark.observation import NetworkWatch, OpenVINOWatch, clock, counting
 from KDNetLib.benchmark.processes import MeasurementError, Processes
 from KDNetLib.benchmark.registry import CONTESTANTS, absence
 from KDNetLib.benchmark.tables import spread, summarise, text
+from KDNetLib.runners.openvino_runner import OpenVINORunner
 
 
 def timed(seconds, network, peak=1e9, spacing=None, **stages):
@@ -147,6 +149,18 @@ def test_only_the_named_network_is_watched():
         torch.ones(9, 9) @ torch.ones(9, 9)
         network(torch.zeros(1, 1, 4, 4, 4))
     assert watch.total == 2 * 2**3 * 27, "what lies around the network is not counted"
+
+
+def test_networks_in_openvino_are_watched(tmp_path):
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    volume = np.random.default_rng(0).normal(size=(1, 32, 16, 16)).astype(np.float32)
+    runner = OpenVINORunner([random_model(tmp_path / "m.safetensors", levels=4, skips=3)])
+    with OpenVINOWatch() as watch:
+        runner.predict(volume, True, lambda share: None, print)
+    assert watch.calls == 8 and watch.voxels == (32, 16, 16) and watch.total > 0
+    before = watch.total
+    runner.predict(volume, False, lambda share: None, print)
+    assert (watch.calls, watch.total) == (8, before), "not after the context"
 
 
 def test_the_best_convolution_is_told_by_shape():

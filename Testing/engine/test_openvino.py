@@ -122,6 +122,16 @@ def test_progress_sums_to_one_and_cancelling_ends_it(tmp_path):
         OpenVINORunner(paths).predict(volume, False, stop, print)
 
 
+@pytest.mark.parametrize(("said", "used"), [("1", 1), ("x", None), ("0", None)])
+def test_it_takes_as_many_threads_as_torch_would(tmp_path, monkeypatch, said, used):
+    (path, _), _ = models(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    runner = OpenVINORunner([path])
+    runner.predict(np.ones((1, 16, 16, 16), np.float32), False, lambda share: None, print)
+    threads = runner._compiled[0].get_property("INFERENCE_NUM_THREADS")
+    assert threads == used if used else threads >= 1
+
+
 @pytest.mark.parametrize("how", ["estimated", "refused"])
 def test_torch_takes_over_where_memory_does_not_suffice(tmp_path, monkeypatch, how):
     (path, _), _ = models(tmp_path)

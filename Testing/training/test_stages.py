@@ -10,6 +10,7 @@ from KDNetLib.errors import InputError
 from KDNetTrainingLib.cli import running
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.data.sampling import plain_sample
+from KDNetTrainingLib.errors import Stopped
 from KDNetTrainingLib.evaluation.results import read_scores, scores_path
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.recorded_plan import record_plan
@@ -29,6 +30,20 @@ SETTINGS = settings_from({"crop": (64, 64, 64), "width": 1, "spacing": 4.0, "coa
 
 class Never:
     reason = reason_after_epoch = None
+
+
+class AfterLooks:
+    """In the place of an interruption: asked to stop once ``reason`` was looked at so often."""
+
+    reason_after_epoch = None
+
+    def __init__(self, looks):
+        self._left = looks
+
+    @property
+    def reason(self):
+        self._left -= 1
+        return None if self._left > 0 else "SIGTERM"
 
 
 def case(side):
@@ -76,6 +91,23 @@ def test_the_first_epochs_are_coarse_and_the_time_left_knows(tmp_path):
     epochs = [event for event in events if event["kind"] == "epoch"]
     # After the first epoch two coarse ones and a fine one are left, as long as ten coarse ones; after the third the fine one.
     assert [event["left"] for event in epochs] == [pytest.approx(event["seconds"] * factor, abs=0.6) for event, factor in zip(epochs, (10, 9, 8, 0))]
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3])
+def test_stopped_in_any_stage_it_goes_on_to_the_very_same_weights(tmp_path, looks):
+    """Three epochs of one step: coarse, crop, whole."""
+    settings = replace(SETTINGS, coarse=0.34, whole=0.33)
+
+    def train(folder, interruption):
+        system = SYSTEMS["baseline"].make(settings, None)
+        Trainer(system, [case(64)], [], 3, settings, Checkpoints(folder, print), CPU, lambda **what: None, interruption, [case(32)]).run()
+        return system.state_dict()
+
+    expected = train(tmp_path / "whole", Never())
+    with pytest.raises(Stopped):
+        train(tmp_path / "cut", AfterLooks(looks))
+    found = train(tmp_path / "cut", Never())
+    assert all(torch.equal(weight, expected[name]) for name, weight in found.items())
 
 
 @pytest.mark.parametrize("crop", [(32, 64, 64), (64, 80, 64)])
