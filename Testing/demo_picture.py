@@ -12,6 +12,7 @@ import nibabel
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from KDNetLib.bounding_box import bounding_box
 from KDNetLib.image_io import read_image, read_labelmap
 from KDNetLib.labels import LABELS, REGIONS, to_classes
 from KDNetLib.measures import volume_ml
@@ -53,9 +54,7 @@ def draw(scan_path: Path, segmentation_path: Path) -> Image.Image:
     # The slices that show most of the core, or of the whole tumour where it has no core.
     core = np.isin(classes, REGIONS["TC"])
     shown = core if core.any() else classes > 0
-    box = np.argwhere(scan > 0.02)
-    low, high = box.min(axis=0) - 4, box.max(axis=0) + 5
-    crop = tuple(slice(max(0, int(a)), int(b)) for a, b in zip(low, high, strict=True))
+    crop = tuple(slice(max(0, side.start - 4), side.stop + 4) for side in bounding_box(scan > 0.02))
     scan, classes, shown = scan[crop], classes[crop], shown[crop]
     across = [int(np.argmax(shown.sum(axis=tuple(one for one in range(3) if one != axis)))) for axis in range(3)]
     rows = [[], []]

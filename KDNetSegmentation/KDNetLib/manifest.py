@@ -31,7 +31,7 @@ _REQUIRED = {
 #: Of the optional field ``calibration``. A reader that does not know the field passes it over, so it needs no new format.
 _CALIBRATION = {"map": dict, "curve": dict, "cases": int, "data": str, "command": str}
 _CALIBRATED = ("ET", "TC", "WT")
-#: ml; more is no speck.
+#: ml; more is no speck. ``least_enhancing_ml`` is optional like ``calibration``: no version without it was ever released.
 _LARGEST_SPECK = 2.0
 
 
@@ -67,6 +67,11 @@ class Manifest:
     sha256: str
     calibration: dict | None = None
     least_enhancing_ml: float = 0.0
+
+    @property
+    def use(self) -> tuple:
+        """What is the same in models that can be averaged, or calibrated together: all that is done before and after the network."""
+        return self.modalities, self.preprocessing, self.classes, self.least_enhancing_ml
 
 
 def read_manifest(path) -> Manifest:
@@ -121,7 +126,8 @@ def parse_manifest(header: dict, name: str) -> Manifest:
     _check_calibration(content.get("calibration"), name)
     speck = content.get("least_enhancing_ml", 0.0)
     if type(speck) not in (int, float) or not 0 <= speck <= _LARGEST_SPECK:
-        raise ModelError(f"The manifest of {name} is damaged (its least_enhancing_ml is not a volume from 0 to {_LARGEST_SPECK:g}); get the file again.")
+        reason = f"its least_enhancing_ml is not a volume from 0 to {_LARGEST_SPECK:g}"
+        raise ModelError(f"The manifest of {name} is damaged ({reason}); get the file again.")
     required = {field: content[field] for field in _REQUIRED}
     return Manifest(**required, calibration=content.get("calibration"), least_enhancing_ml=speck)
 

@@ -18,7 +18,7 @@ def model_card(manifest: Manifest) -> str:
         "Input": ", ".join(manifest.modalities),
         "Output": ", ".join(manifest.classes),
         "Preprocessing": _settings(manifest.preprocessing),
-        "Postprocessing": f"enhancing tumour of less than {manifest.least_enhancing_ml:g} ml in all counts as necrotic core" if manifest.least_enhancing_ml else "none",
+        "Postprocessing": _postprocessing(manifest.least_enhancing_ml),
         "Architecture": f"{manifest.architecture.get('name', 'unknown')} ({_settings(manifest.architecture.get('parameters'))})",
         "Licence": manifest.licence,
         "Citation": manifest.citation,
@@ -36,6 +36,10 @@ def _bullets(facts: dict) -> list[str]:
 
 def _settings(settings) -> str:
     return ", ".join(f"{key} {value}" for key, value in settings.items()) if isinstance(settings, dict) else "not stated"
+
+
+def _postprocessing(least_enhancing_ml: float) -> str:
+    return f"enhancing tumour of less than {least_enhancing_ml:g} ml in all counts as necrotic core" if least_enhancing_ml else "none"
 
 
 def _measured(results: list[dict]) -> list[str]:

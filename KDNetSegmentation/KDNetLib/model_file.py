@@ -20,8 +20,8 @@ def save_model(path, network: Network, description: dict) -> Manifest:
 
     ``description`` gives the manifest's ``name``, ``title``, ``modalities``, ``preprocessing``, ``classes``,
     ``training``, ``measured``, ``licence`` and ``citation``, and may give ``calibration`` and ``least_enhancing_ml``; the
-    rest is added here. Half precision halves the file; trained weights lie well inside its range. Raises ModelError where the description is incomplete or
-    the file cannot be written.
+    rest is added here. Half precision halves the file; trained weights lie well inside its range. Raises ModelError where
+    the description is incomplete or the file cannot be written.
     """
     path = Path(path)
     weights = {key: value.detach().cpu().half().clone(memory_format=torch.contiguous_format) for key, value in network.state_dict().items()}

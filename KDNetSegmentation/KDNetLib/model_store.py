@@ -72,12 +72,16 @@ def find_model(name_or_path) -> Path:
 
 
 def fingerprint(paths) -> str:
-    """Names and hashes of the models at ``paths``, which tell whether an earlier result was made by the same ones.
+    """Names, hashes and limits of the models at ``paths``, which tell whether an earlier result was made by the same ones.
 
     Raises ModelError.
     """
-    manifests = [read_manifest(path) for path in paths]
-    return " + ".join(f"{manifest.name} {manifest.sha256[:12]}" for manifest in manifests)
+    return " + ".join(map(_fingerprint, map(read_manifest, paths)))
+
+
+def _fingerprint(manifest) -> str:
+    limit = f" {manifest.least_enhancing_ml:g} ml" if manifest.least_enhancing_ml else ""
+    return f"{manifest.name} {manifest.sha256[:12]}{limit}"
 
 
 def import_model(path, replace: bool = False) -> StoredModel:

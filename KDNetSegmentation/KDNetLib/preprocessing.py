@@ -157,7 +157,7 @@ class PreparedInput:
 
 
 def _rows_that_see(mask: np.ndarray, weights: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[slice]:
-    """Per axis the samples, rows of ``weights``, that take anything from the box of ``mask``; a mean over others has none of it."""
+    """Per axis the samples, rows of ``weights``, that take anything from the box of ``mask``: all others are means of voxels outside it."""
     rows = []
     for of_axis, seen in zip(weights, bounding_box(mask)):
         used = np.flatnonzero(of_axis[:, seen].any(axis=1))

@@ -15,7 +15,7 @@ from KDNetLib.input_checks import result_warnings, usable_image
 from KDNetLib.labels import LABELS, REGIONS, VOLUME_KEYS
 from KDNetLib.memory import is_out_of_memory
 from KDNetLib.manifest import Manifest, read_manifest
-from KDNetLib.postprocessing import without_specks
+from KDNetLib.postprocessing import remove_specks
 from KDNetLib.preprocessing import Preprocessing
 from KDNetLib.runners.runner import Runner, new_runner
 
@@ -28,7 +28,7 @@ class Segmentation:
     """A finished label map and what is known of it.
 
     ``classes`` (I, J, K) uint8, 0 to 3 as in labels.py, on the input's grid with its ``affine``; ``probabilities``
-    (4, I, J, K) float16 or None; ``volumes_ml`` by NCR, ED, ET, TC, WT; ``warnings`` sentences for the user;
+    (4, I, J, K) float16, as the network gave them, or None; ``volumes_ml`` by NCR, ED, ET, TC, WT; ``warnings`` sentences for the user;
     ``seconds`` by stage and ``total``; ``device`` and ``model`` as used. ``confidence``: the Dice to be expected of ET,
     TC and WT (0 to 1), or None where the model holds no calibration or models averaged hold different ones; it was
     calibrated without flips. ``promised``: what it was made from, the uncalibrated promise of the probabilities.
@@ -102,9 +102,11 @@ class Segmenter:
         predicted, device = runner.predict(prepared.array, self._flips, clock.advance, tell)
         clock.start("Returning to the scan's grid")
         classes, kept = prepared.restore(predicted, probabilities)
-        if without_specks(classes, usable.affine, manifest.least_enhancing_ml):
-            messages.append(f"There was less than {manifest.least_enhancing_ml:g} ml of enhancing tumour, too little to be told from noise; it counts as necrotic core.")
         promised = expected_dice(predicted, prepared.array.any(axis=0))
+        found = result_warnings(classes)
+        if remove_specks(classes, usable.affine, manifest.least_enhancing_ml):
+            promised["ET"] = 0.0  # as for any region that was not found
+            found = [f"There was less than {manifest.least_enhancing_ml:g} ml of enhancing tumour, too little to be told from noise; it counts as necrotic core."]
         shared = all(each.calibration == manifest.calibration for each in manifests)
         confidence = calibrated(promised, manifest.calibration["map"]) if shared and manifest.calibration else None
         clock.finish()
@@ -113,7 +115,7 @@ class Segmenter:
             affine=usable.affine,
             probabilities=kept,
             volumes_ml=volumes_ml(classes, usable.affine),
-            warnings=warnings + messages + result_warnings(classes) + confidence_warnings(confidence),
+            warnings=warnings + messages + found + confidence_warnings(confidence),
             seconds=clock.seconds,
             device=device,
             model=manifest.name if len(manifests) == 1 else f"{manifest.name} and {len(manifests) - 1} more",
@@ -128,14 +130,10 @@ class Segmenter:
             if len(first.modalities) != 1:
                 raise ModelError(f"The model {first.name} needs {len(first.modalities)} modalities ({', '.join(first.modalities)}); choose a student, which needs one.")
             for manifest in manifests[1:]:
-                if _used_alike(manifest) != _used_alike(first):
+                if manifest.use != first.use:
                     raise ModelError(f"The models {first.name} and {manifest.name} differ in input, preprocessing or output; average folds of one training only.")
             self._loaded = new_runner(self._paths, manifests, segmentation_device(self._device)), manifests
         return self._loaded
-
-
-def _used_alike(manifest: Manifest) -> tuple:
-    return manifest.modalities, manifest.preprocessing, manifest.classes, manifest.least_enhancing_ml
 
 
 def volumes_ml(classes: np.ndarray, affine: np.ndarray) -> dict[str, float]:

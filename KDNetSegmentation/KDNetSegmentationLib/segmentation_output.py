@@ -95,11 +95,9 @@ def setShown3D(segmentationNode, shown: bool) -> None:
     """Show or hide the segments as smooth surfaces in the 3-D views."""
     segmentationNode.CreateDefaultDisplayNodes()
     if shown:
-        segmentation, rule = segmentationNode.GetSegmentation(), slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule
-        segmentation.SetConversionParameter(rule.GetSmoothingFactorParameterName(), "0.5")
-        # Surface nets that smooth themselves: four times as fast as flying edges and a filter, and neighbours do not overlap.
-        segmentation.SetConversionParameter(rule.GetConversionMethodParameterName(), "1")
-        segmentation.SetConversionParameter(rule.GetSurfaceNetInternalSmoothingParameterName(), "1")
+        segmentationNode.GetSegmentation().SetConversionParameter(
+            slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule.GetSmoothingFactorParameterName(), "0.5"
+        )
         segmentationNode.CreateClosedSurfaceRepresentation()
         segmentationNode.GetDisplayNode().SetVisibility3D(True)
     else:

@@ -145,6 +145,7 @@ def _title(name):
         "inner_validation": _("Validation share"),
         "coarse": _("Coarse share"),
         "whole": _("Whole scans share"),
+        "least_enhancing": _("Least ET (ml)"),
         "spacing": _("Spacing (mm)"),
     }
     return titles.get(name) or name.replace("_", " ").capitalize()

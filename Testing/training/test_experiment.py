@@ -25,6 +25,7 @@ from training.generated_cases import write_case
 
 TINY = settings_from({
     "crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 2, "learning_rate": 0.01, "schedule": "polynomial", "inner_validation": 0.3,
+    "least_enhancing": 0.5,
 })
 PLAN = Plan(("teacher", "gt+kl+kd"), TINY, "kdnet train DATA RUN", test=("BraTS2021_00004",), exported=("gt+kl+kd",), name="tiny")
 
@@ -75,6 +76,7 @@ def test_the_model_file_is_what_segments_and_says_what_it_is(finished):
     run = finished
     _, manifest = model_of(run)
     assert manifest.modalities == ["t1ce"] and manifest.preprocessing == {"preset": "paper", "spacing": 4.0}
+    assert manifest.least_enhancing_ml == 0.5
     own, teachers = manifest.measured
     assert own["cases"] == 1 and "BraTS2021_00004, held out of training" in own["dataset"] and "its teacher" in teachers["dataset"]
     scores = (run / "all/gt+kl+kd/scores.csv").read_text()

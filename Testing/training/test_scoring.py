@@ -81,10 +81,15 @@ def test_specks_are_scored_as_the_model_file_gives_them(one_case, tmp_path):
         row = row_of(score_cases([network], [case], ["t1ce"], kept, CPU), "native")
         if row["ET_volume_ml"] < 2:
             break
-    without = row_of(score_cases([network], [case], ["t1ce"], dropped, CPU), "native")
-    assert 0 < row["ET_volume_ml"] < 2 and without["ET_volume_ml"] == 0
-    assert without["TC_volume_ml"] == row["TC_volume_ml"] and without["WT_dice"] == row["WT_dice"]
-    assert not (segmented([network], case, ["t1ce"], dropped, CPU) == 3).any()
+    path = tmp_path / "m.safetensors"
+    save_model(path, network, DESCRIPTION | {"preprocessing": {"preset": "paper", "spacing": 4.0}, "least_enhancing_ml": 2.0})
+    result = Segmenter([path], "cpu").segment(read_image(case.images["t1ce"].path))
+    loaded = load_model(path)[0]  # rounded to half precision
+    assert row_of(score_cases([loaded], [case], ["t1ce"], kept, CPU), "native")["ET_volume_ml"] > 0
+    without = row_of(score_cases([loaded], [case], ["t1ce"], dropped, CPU), "native")
+    assert without["TC_volume_ml"] == result.volumes_ml["TC"] and without["ET_volume_ml"] == result.volumes_ml["ET"]
+    assert without["ET_volume_ml"] == 0 < row["ET_volume_ml"] < 2
+    np.testing.assert_array_equal(segmented([loaded], case, ["t1ce"], dropped, CPU), result.classes)
 
 
 def test_both_spaces_against_counted_voxels(one_case):

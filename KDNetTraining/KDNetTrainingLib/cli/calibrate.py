@@ -71,8 +71,8 @@ def _require_alike(paths: list[Path], own: Path) -> None:
     of_run = read_manifest(own)
     for path in paths:
         manifest = read_manifest(path)
-        if (manifest.modalities, manifest.preprocessing) != (of_run.modalities, of_run.preprocessing):
-            raise ModelError(f"{path} differs from the run's models in input or preprocessing; calibrate models of one training only.")
+        if manifest.use != of_run.use:
+            raise ModelError(f"{path} differs from the run's models in input, preprocessing or output; calibrate models of one training only.")
 
 
 def _as_text(calibration: dict, promised: dict, confidence: dict, dice: dict) -> str:

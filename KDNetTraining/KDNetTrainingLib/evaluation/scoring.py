@@ -9,7 +9,7 @@ from KDNetLib.inference import predict
 from KDNetLib.labels import REGIONS, most_probable
 from KDNetLib.measures import compare
 from KDNetLib.networks.base import Network
-from KDNetLib.postprocessing import without_specks
+from KDNetLib.postprocessing import remove_specks
 from KDNetLib.preprocessing import PreparedInput, Preprocessing
 from KDNetTrainingLib.data.cases import TrainingCase
 from KDNetTrainingLib.evaluation.results import MEASURES, SPACES
@@ -71,7 +71,7 @@ def _predicted(networks, case, modalities, settings, device) -> tuple[PreparedIn
 
 def _native(prepared, affine, probabilities, settings) -> np.ndarray:
     classes, _ = prepared.restore(probabilities)
-    without_specks(classes, affine, settings.least_enhancing)
+    remove_specks(classes, affine, settings.least_enhancing)
     return classes
 
 
