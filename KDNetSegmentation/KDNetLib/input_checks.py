@@ -8,6 +8,7 @@ import numpy as np
 from KDNetLib.bounding_box import bounding_box
 from KDNetLib.errors import InputError
 from KDNetLib.image_io import Image, check_shape
+from KDNetLib.voxel_size import voxel_spacing
 
 #: A skull-stripped brain with a tumour fills 1.2 to 2.0 l; a head fills 3 to 6.
 LARGEST_BRAIN_ML = 2300.0
@@ -68,7 +69,7 @@ def _spacing(image: Image) -> np.ndarray:
     affine = np.asarray(image.affine, dtype=float)
     if affine.shape != (4, 4) or not np.isfinite(affine).all():
         raise InputError(f"{image.name} has no valid affine; convert it from DICOM again.")
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    spacing = voxel_spacing(affine)
     if spacing.min() < 1e-3 or abs(np.linalg.det(affine[:3, :3] / spacing)) < 0.1:
         raise InputError(f"{image.name} has a degenerate affine (its axes do not span space); convert it from DICOM again.")
     if spacing.max() > 50:

@@ -32,7 +32,7 @@ _REQUIRED = {
 _CALIBRATION = {"map": dict, "curve": dict, "cases": int, "data": str, "command": str}
 _CALIBRATED = ("ET", "TC", "WT")
 #: ml; more is no speck. ``least_enhancing_ml`` is optional like ``calibration``: no version without it was ever released.
-_LARGEST_SPECK = 2.0
+LARGEST_SPECK_ML = 2.0
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ def parse_manifest(header: dict, name: str) -> Manifest:
     _check_texts(content, name)
     _check_calibration(content.get("calibration"), name)
     speck = content.get("least_enhancing_ml", 0.0)
-    if type(speck) not in (int, float) or not 0 <= speck <= _LARGEST_SPECK:
-        reason = f"its least_enhancing_ml is not a volume from 0 to {_LARGEST_SPECK:g}"
+    if type(speck) not in (int, float) or not 0 <= speck <= LARGEST_SPECK_ML:
+        reason = f"its least_enhancing_ml is not a volume from 0 to {LARGEST_SPECK_ML:g}"
         raise ModelError(f"The manifest of {name} is damaged ({reason}); get the file again.")
     required = {field: content[field] for field in _REQUIRED}
     return Manifest(**required, calibration=content.get("calibration"), least_enhancing_ml=speck)

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from KDNetLib.bounding_box import bounding_box
 from KDNetLib.errors import InputError
 from KDNetLib.labels import REGIONS
+from KDNetLib.voxel_size import voxel_ml, voxel_spacing
 
 #: HD95 in mm where one of the two masks is empty: the diagonal of BraTS's 240 × 240 × 155 mm grid.
 HD95_ONE_EMPTY = math.sqrt(240**2 + 240**2 + 155**2)
@@ -54,12 +55,7 @@ def hd95(first: np.ndarray, second: np.ndarray, spacing) -> float:
 
 def volume_ml(mask: np.ndarray, affine: np.ndarray) -> float:
     """Volume in ml of a boolean mask on the grid of ``affine`` (4×4, voxel index to mm; sheared ones included)."""
-    return float(np.count_nonzero(mask) * abs(np.linalg.det(affine[:3, :3])) / 1000)
-
-
-def voxel_spacing(affine: np.ndarray) -> np.ndarray:
-    """The voxel's size in mm along I, J, K: the lengths of the affine's columns, whatever its rotation."""
-    return np.linalg.norm(np.asarray(affine, dtype=float)[:3, :3], axis=0)
+    return np.count_nonzero(mask) * voxel_ml(affine)
 
 
 def compare(prediction: np.ndarray, reference: np.ndarray, affine: np.ndarray) -> dict[str, dict[str, float]]:
@@ -72,8 +68,7 @@ def compare(prediction: np.ndarray, reference: np.ndarray, affine: np.ndarray) -
         sizes = " and ".join("×".join(map(str, shape)) for shape in (prediction.shape, reference.shape))
         raise InputError(f"The prediction and the reference differ in size ({sizes} voxels); give both on the same grid.")
     spacing = voxel_spacing(affine)
-    tumour = (prediction | reference) != 0
-    box = bounding_box(tumour) if tumour.any() else (slice(0, 1),) * 3
+    box = bounding_box((prediction | reference) != 0)
     prediction, reference = np.ascontiguousarray(prediction[box]), np.ascontiguousarray(reference[box])
     measures = {}
     for region, indices in REGIONS.items():

@@ -7,6 +7,8 @@ arXiv:2011.00848): the core keeps its outline.
 
 import numpy as np
 
+from KDNetLib.voxel_size import voxel_ml
+
 _CORE, _ENHANCING = 1, 3
 
 
@@ -18,8 +20,7 @@ def remove_specks(classes: np.ndarray, affine: np.ndarray, least_enhancing_ml: f
     if not least_enhancing_ml:
         return False
     enhancing = classes == _ENHANCING
-    found = np.count_nonzero(enhancing) * abs(float(np.linalg.det(affine[:3, :3]))) / 1000
-    if not 0 < found < least_enhancing_ml:
+    if not 0 < np.count_nonzero(enhancing) * voxel_ml(affine) < least_enhancing_ml:
         return False
     classes[enhancing] = _CORE
     return True

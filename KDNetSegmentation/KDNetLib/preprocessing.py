@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import nibabel.orientations as orientations
 import numpy as np
 
-from KDNetLib.bounding_box import bounding_box
+from KDNetLib.bounding_box import bounding_box, extent
 from KDNetLib.errors import InputError
 from KDNetLib.labels import most_probable
 from KDNetLib.networks.limits import padded_side
 from KDNetLib.resampling import axis_weights, resample
+from KDNetLib.voxel_size import voxel_spacing
 
 PRESETS = ("whole-brain", "paper")
 _PAPER_SIDE_MM = 128.0
@@ -49,7 +50,7 @@ class Preprocessing:
         to_ras = orientations.io_orientation(affine)
         turned = [orientations.apply_orientation(channel, to_ras) for channel in channels]
         spacing = np.empty(3)
-        spacing[to_ras[:, 0].astype(int)] = np.linalg.norm(affine[:3, :3], axis=0)
+        spacing[to_ras[:, 0].astype(int)] = voxel_spacing(affine)
         box = self._box(turned, spacing)
         grid = _Grid.over(box, spacing, self.spacing, divisor)
         cropped = _cropped(turned, box)
@@ -158,11 +159,7 @@ class PreparedInput:
 
 def _rows_that_see(mask: np.ndarray, weights: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[slice]:
     """Per axis the samples, rows of ``weights``, that take anything from the box of ``mask``: all others are means of voxels outside it."""
-    rows = []
-    for of_axis, seen in zip(weights, bounding_box(mask)):
-        used = np.flatnonzero(of_axis[:, seen].any(axis=1))
-        rows.append(slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0))
-    return rows
+    return [extent(of_axis[:, seen].any(axis=1)) for of_axis, seen in zip(weights, bounding_box(mask))]
 
 
 def _cropped(channels: list[np.ndarray], box: tuple[slice, slice, slice]) -> np.ndarray:

@@ -18,6 +18,7 @@ from KDNetLib.manifest import Manifest, read_manifest
 from KDNetLib.postprocessing import remove_specks
 from KDNetLib.preprocessing import Preprocessing
 from KDNetLib.runners.runner import Runner, new_runner
+from KDNetLib.voxel_size import voxel_ml
 
 #: Where the stages end on a progress bar from 0 to 1; shares of the time measured on two CPU cores.
 _STAGES = {"Loading the model": 0.08, "Preparing the scan": 0.2, "Segmenting": 0.85, "Returning to the scan's grid": 1.0}
@@ -137,12 +138,11 @@ class Segmenter:
 
 
 def volumes_ml(classes: np.ndarray, affine: np.ndarray) -> dict[str, float]:
-    """Volumes in ml of NCR, ED, ET, TC and WT in class indices 0 to 3; a voxel's volume is |det| of the affine."""
-    voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
+    """Volumes in ml of NCR, ED, ET, TC and WT in class indices 0 to 3 on the grid of ``affine``."""
     voxels = classes.ravel(order="K")
     counts = np.bincount(voxels[voxels != 0], minlength=4)  # without the background, which would be most of the work
     parts = {label.key: (label.index,) for label in LABELS} | REGIONS
-    return {key: float(counts[list(parts[key])].sum()) * voxel_ml for key in VOLUME_KEYS}
+    return {key: float(counts[list(parts[key])].sum()) * voxel_ml(affine) for key in VOLUME_KEYS}
 
 
 class _Clock:

@@ -9,6 +9,7 @@ from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from KDNetLib.errors import InputError
+from KDNetLib.manifest import LARGEST_SPECK_ML
 from KDNetTrainingLib.modalities import MODALITIES
 from KDNetTrainingLib.networks import NETWORKS
 
@@ -38,7 +39,7 @@ class Settings:
     transplantation: float = _number(0.0, "share of the samples that get a piece with another training case's tumour (CarveMix)", 0.0, 1.0)
     coarse: float = _number(0.0, "share of the epochs, the first ones, with samples of half the resolution: an eighth of the time; a student leaves them out", 0.0, 0.9)
     whole: float = _number(0.0, "share of the epochs, the last ones, with whole scans as samples, as at test; a student has as many of them", 0.0, 1.0)
-    least_enhancing: float = _number(0.0, "ml of enhancing tumour in a scan below which model and scores count it as necrotic core; 0, as the paper: always kept", 0.0, 2.0)
+    least_enhancing: float = _number(0.0, "ml of enhancing tumour in a scan below which model and scores count it as necrotic core; 0, as the paper: always kept", 0.0, LARGEST_SPECK_ML)
     epochs: int = _number(500, "passes over the training cases", 1, 100000)
     epochs_teacher: int = _number(0, "passes for the teacher; 0: as many as the others", 0, 100000)
     batch_size: int = _number(1, "cases per step and process; the paper does not say", 1, 64)

@@ -7,7 +7,8 @@ import pytest
 from scipy import ndimage
 
 from KDNetLib.errors import InputError
-from KDNetLib.measures import compare, dice, hd95, volume_ml, voxel_spacing
+from KDNetLib.measures import compare, dice, hd95, volume_ml
+from KDNetLib.voxel_size import voxel_spacing
 
 BRATS_AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])
 

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from KDNetLib.device import segmentation_device
     from KDNetLib.image_io import read_image
-    from KDNetLib.measures import voxel_spacing
+    from KDNetLib.voxel_size import voxel_spacing
     from KDNetLib.resources import resources_folder
 
     scan = arguments.scan or resources_folder() / "Sample" / "KDNetSampleT1ce.nii.gz"

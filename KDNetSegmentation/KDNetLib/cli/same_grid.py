@@ -4,7 +4,7 @@ import numpy as np
 
 from KDNetLib.errors import InputError
 from KDNetLib.image_io import Image
-from KDNetLib.measures import voxel_spacing
+from KDNetLib.voxel_size import voxel_spacing
 
 #: Share of the smallest voxel side by which corners may differ; affines are stored as rounded single precision.
 _TOLERANCE = 0.1

@@ -25,6 +25,7 @@ from torch.nn import functional
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import InputError
 from KDNetLib.preprocessing import Preprocessing
+from KDNetLib.voxel_size import voxel_spacing
 from KDNetTrainingLib.data.cases import TrainingCase
 from KDNetTrainingLib.data.processes import in_processes, workers_for
 from KDNetTrainingLib.data.volumes import grid_of
@@ -112,7 +113,7 @@ def cache_size_estimate(cases: list[TrainingCase], preprocessing: Preprocessing)
             affine, shape = grid_of(case.reference)
         except InputError:
             continue
-        extent = np.linalg.norm(affine[:3, :3], axis=0) * shape[:3]
+        extent = voxel_spacing(affine) * shape[:3]
         volume = np.minimum(extent, 128).prod() if preprocessing.preset == "paper" else _BRAIN_SHARE * extent.prod()
         voxels = volume / (preprocessing.spacing / fine_of(preprocessing)) ** 3
         return round(len(cases) * voxels * (2 * len(MODALITIES) + 1))

@@ -15,8 +15,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from KDNetLib.measures import voxel_spacing
 from KDNetLib.resampling import axis_weights
+from KDNetLib.voxel_size import voxel_spacing
 from KDNetTrainingLib.phantom.fields import along, smooth_noise
 
 _CLASSES = 4
