@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from KDNetLib.labels import REGIONS, most_probable
+from KDNetLib.labels import REGIONS, decided
 
 #: Below this confidence the user is warned: the outline is to be expected more wrong than right.
 LOW = 0.5
@@ -21,7 +21,7 @@ _NAMES = {"ET": "the enhancing tumour", "TC": "the tumour core", "WT": "the whol
 
 
 def expected_dice(probabilities: np.ndarray, inside: np.ndarray) -> dict[str, float]:
-    """The Dice of ET, TC and WT that class ``probabilities`` (4, X, Y, Z) float32 promise for their own argmax, 0 to 1.
+    """The Dice of ET, TC and WT that class ``probabilities`` (4, X, Y, Z) float32 promise for what is decided by them, 0 to 1.
 
     Of a region M as predicted, with the probability p of a voxel to belong to it, the overlap expected is the sum of p
     over M, the reference's size expected the sum of p over all voxels: E[Dice] = 2 Σ_M p / (|M| + Σ p), the "soft Dice
@@ -31,9 +31,9 @@ def expected_dice(probabilities: np.ndarray, inside: np.ndarray) -> dict[str, fl
     """
     flat, brain = probabilities.reshape(len(probabilities), -1), inside.ravel()
     expected = flat[1:] @ brain.astype(np.float32)  # voxels of each class
-    # Where another class is above background, background has less than a half: few voxels are left to look at.
+    # Where tumour is more probable than background, background has less than a half: few voxels are left to look at.
     candidates = flat[:, np.flatnonzero((flat[0] < 0.5) & brain)]
-    predicted = most_probable(candidates)
+    predicted = decided(candidates)
     promised = {}
     for region, indices in REGIONS.items():
         own = np.isin(predicted, indices)

@@ -87,6 +87,20 @@ def most_probable(probabilities: np.ndarray) -> np.ndarray:
     return classes
 
 
+def decided(probabilities: np.ndarray) -> np.ndarray:
+    """The class (uint8) of each voxel of ``probabilities`` (4, ...) that sum to 1 over the first axis, by the nested regions that BraTS scores.
+
+    Tumour where its three classes together are more probable than background; of tumour, core where NCR and ET together
+    are more probable than edema; of core, ET where it is more probable than NCR. The first of two that are equal. Where
+    a class has more than a half this is the argmax; where none has, three kinds of tumour do not lose to background one by one.
+    """
+    background, necrotic, edema, enhancing = probabilities
+    core = necrotic + enhancing
+    inner = np.where(enhancing > necrotic, np.uint8(3), np.uint8(1))
+    outer = np.where(core > edema, inner, np.uint8(2))
+    return np.where(core + edema > background, outer, np.uint8(0))
+
+
 def convention_of(name: str, values) -> str:
     """The numbering (a key of :data:`CONVENTIONS`) of the label file called ``name`` holding ``values``.
 

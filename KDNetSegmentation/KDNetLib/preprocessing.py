@@ -14,7 +14,7 @@ import numpy as np
 
 from KDNetLib.bounding_box import bounding_box, extent
 from KDNetLib.errors import InputError
-from KDNetLib.labels import most_probable
+from KDNetLib.labels import decided, most_probable
 from KDNetLib.networks.limits import padded_side
 from KDNetLib.resampling import axis_weights, resample
 from KDNetLib.voxel_size import voxel_spacing
@@ -130,7 +130,7 @@ class PreparedInput:
     def restore(self, probabilities: np.ndarray, keep: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
         """Bring class ``probabilities`` (classes, X, Y, Z) float32 on the network's grid back to the input's own grid.
 
-        Returns the argmax (I, J, K) uint8, and the probabilities (classes, I, J, K) float16 where ``keep``, else None.
+        Returns the classes (I, J, K) uint8 (:func:`KDNetLib.labels.decided`), and the probabilities (classes, I, J, K) float16 where ``keep``, else None.
         Both lie in memory as NIfTI files hold them, first axis fastest.
         Voxels that are zero in every channel, and all outside the box, are background: no reference of BraTS 2021's
         24 open cases labels a zero voxel, and interpolation would carry labels over the brain's edge.
@@ -150,7 +150,7 @@ class PreparedInput:
             part = resample(probabilities, tuple(of_axis[used] for of_axis, used in zip(weights, slab)))
             inside = self._foreground[slab]
             found = np.unravel_index(np.flatnonzero(inside & (part[0] < _BACKGROUND)), inside.shape)
-            in_box[slab][found] = most_probable(part[(slice(None), *found)])
+            in_box[slab][found] = decided(part[(slice(None), *found)])
             if keep:
                 for share, of_class in zip(kept_in_box, part.astype(np.float16)):
                     np.copyto(share[slab], of_class, where=inside)

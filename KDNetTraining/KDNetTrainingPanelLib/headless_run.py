@@ -64,7 +64,7 @@ def _parser():
     )
     parser.add_argument("data", type=Path, help="folder that holds the BraTS cases")
     parser.add_argument("run", type=Path, help="new or empty folder for the run, or that of a run to go on with")
-    parser.add_argument("--preset", default="paper", help="paper (default), full or first-student")
+    parser.add_argument("--preset", default="paper", help="paper (default), full or student")
     parser.add_argument("--objective", default="gt+kl+kd", choices=OBJECTIVES, help="what to train (default: gt+kl+kd)")
     parser.add_argument("--name", default="my-student", help="name of the model file (default: my-student)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda:0, mps")

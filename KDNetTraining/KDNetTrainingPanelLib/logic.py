@@ -56,7 +56,7 @@ class KDNetTrainingLogic(ScriptedLoadableModuleLogic):
     ):
         """Train on the BraTS cases below ``dataFolder``; everything is written to ``runFolder``, which must be new or empty.
 
-        preset: "paper", "full", "first-student". objective: "gt+kl+kd" (KD-Net's student and its teacher), "gt+kl",
+        preset: "paper", "full", "student". objective: "gt+kl+kd" (KD-Net's student and its teacher), "gt+kl",
         "gt+kd", "baseline", or "all". modelName: of the model file. device: "auto", "cpu", "cuda:0", "mps". goOn: also
         when Slicer closes. settings: what differs from the preset, such as ``epochs=100`` (the fields of
         ``KDNetTrainingLib.settings.Settings``).

@@ -141,6 +141,15 @@ def save(path, array, affine, kind=nibabel.Nifti1Image):
     return path
 
 
+def by_nested_regions(probabilities) -> tuple[np.ndarray, np.ndarray]:
+    """Classes of ``probabilities`` (4, ...) as :func:`KDNetLib.labels.decided` means them, and by how much each was decided: the closest of its decisions."""
+    none, necrotic, edema, enhancing = np.asarray(probabilities, dtype=float)
+    tumour, core, enhances = necrotic + edema + enhancing - none, necrotic + enhancing - edema, enhancing - necrotic
+    classes = np.select([tumour <= 0, core <= 0, enhances <= 0], [0, 2, 1], 3).astype(np.uint8)
+    closest = [np.abs(tumour), np.minimum(np.abs(tumour), np.abs(core)), np.abs([tumour, core, enhances]).min(axis=0)]
+    return classes, np.select([classes == 0, classes == 2], closest[:2], closest[2])
+
+
 def dice(first, second) -> float:
     """Dice of two boolean arrays."""
     return 2 * (first & second).sum() / max(1, first.sum() + second.sum())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from KDNetLib.errors import InputError
-from KDNetLib.labels import CONVENTIONS, LABELS, REGIONS, VOLUME_KEYS, convention_of, from_classes, to_classes
+from KDNetLib.labels import CONVENTIONS, LABELS, REGIONS, VOLUME_KEYS, convention_of, decided, from_classes, to_classes
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,29 @@ def test_regions_are_those_of_brats():
 )
 def test_naming_tells_the_numbering(name, values, convention):
     assert convention_of(name, np.array(values, dtype=np.int32)) == convention
+
+
+def test_regions_are_decided_from_the_outermost_in():
+    by_hand = {
+        (0.6, 0.2, 0.1, 0.1): 0,
+        (0.5, 0.25, 0.0, 0.25): 0,  # as probable as tumour
+        (0.4, 0.3, 0.1, 0.2): 1,  # tumour, core, necrotic
+        (0.4, 0.0, 0.35, 0.25): 2,  # tumour, though background is the most probable class
+        (0.0, 0.25, 0.5, 0.25): 2,  # edema is as probable as core
+        (0.1, 0.25, 0.4, 0.25): 1,  # core, though edema is more probable than either of its classes
+        (0.1, 0.2, 0.4, 0.3): 3,
+        (0.0, 0.0, 0.0, 1.0): 3,
+    }
+    np.testing.assert_array_equal(decided(np.array(list(by_hand), dtype=np.float32).T), list(by_hand.values()))
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (3, 4, 5)])
+def test_a_class_of_more_than_a_half_is_decided_for(shape):
+    probabilities = np.random.default_rng(0).dirichlet((0.3, 0.3, 0.3, 0.3), (50, *shape))
+    clear = probabilities.max(axis=-1) > 0.5
+    found = decided(np.moveaxis(probabilities, -1, 0))
+    assert found.dtype == np.uint8 and found.shape == clear.shape
+    np.testing.assert_array_equal(found[clear], probabilities.argmax(axis=-1)[clear])
 
 
 def test_three_and_four_without_naming_ask_the_user():

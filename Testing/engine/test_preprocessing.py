@@ -4,7 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from engine.generated import ORIENTATIONS, affine_of, brain, dice, oblique, reoriented
+from engine.generated import ORIENTATIONS, affine_of, brain, by_nested_regions, dice, oblique, reoriented
 from KDNetLib.errors import InputError
 from KDNetLib.preprocessing import Preprocessing
 
@@ -94,7 +94,7 @@ def test_no_voxel_of_the_box_falls_outside(spacing, divisor):
         array = np.zeros((count + 2, 6, 6), dtype=np.float32)
         array[1:-1] = 1
         prepared = Preprocessing().prepare([array], affine_of((spacing, 2, 2)), divisor)
-        everywhere = np.zeros((2, *prepared.array.shape[1:]), np.float32)
+        everywhere = np.zeros((4, *prepared.array.shape[1:]), np.float32)
         everywhere[1] = 1
         classes, probabilities = prepared.restore(everywhere, keep=True)
         assert (classes == (array != 0)).all(), f"{count} voxels"
@@ -172,14 +172,14 @@ def test_zero_voxels_are_never_labelled():
 
 
 def restored_densely(prepared, probabilities, scan, affine):
-    """What ``restore`` must give, by full matrices in float64 and numpy's argmax over every voxel; and the margin to the second class."""
+    """What ``restore`` must give, by full matrices in float64 over every voxel; and by how much each was decided."""
     to_ras = nibabel.io_orientation(affine)
     turned = nibabel.apply_orientation(scan, to_ras)
     dense = np.einsum("cxyz,ax,by,dz->cabd", probabilities.astype(float), *(w.astype(float) for w in prepared._grid.weights_back()), optimize=True)
     used = turned[prepared._box] != 0
     classes, margin = np.zeros(turned.shape, dtype=np.uint8), np.ones(turned.shape)
-    classes[prepared._box] = np.where(used, dense.argmax(axis=0), 0)
-    margin[prepared._box] = np.where(used, np.subtract(*np.sort(dense, axis=0)[[-1, -2]]), 1)
+    classes[prepared._box] = np.where(used, by_nested_regions(dense)[0], 0)
+    margin[prepared._box] = np.where(used, by_nested_regions(dense)[1], 1)
     back = nibabel.orientations.ornt_transform(np.array([[0, 1], [1, 1], [2, 1]]), to_ras)
     return nibabel.apply_orientation(classes, back), nibabel.apply_orientation(margin, back)
 
@@ -189,7 +189,7 @@ def restored_densely(prepared, probabilities, scan, affine):
 @pytest.mark.parametrize("order", [0, 19, 46])
 @pytest.mark.parametrize("slab", [600, 10**6])
 def test_restoring_few_voxels_gives_what_comparing_all_does(monkeypatch, spacing, network_spacing, order, slab):
-    """Eighths as shares, so that ties are many: they go to the first class, as numpy resolves them."""
+    """Eighths as shares, so that ties are many."""
     monkeypatch.setattr("KDNetLib.preprocessing._SLAB_VOXELS", slab)
     rng = np.random.default_rng(order)
     scan = np.zeros((19, 16, 17), dtype=np.float32)
@@ -207,7 +207,7 @@ def test_restoring_few_voxels_gives_what_comparing_all_does(monkeypatch, spacing
         assert (margin > 1e-5).mean() > 0.8  # where two classes are equal, rounding decides
         np.testing.assert_array_equal(classes[margin > 1e-5], expected[margin > 1e-5])
     assert classes.dtype == np.uint8 and classes.shape == kept.shape[1:] == scan.shape
-    np.testing.assert_array_equal(classes[margin > 2e-3], kept.argmax(axis=0)[margin > 2e-3])
+    np.testing.assert_array_equal(classes[margin > 2e-3], by_nested_regions(kept.astype(float))[0][margin > 2e-3])
     assert np.array_equal(probabilities, before), "what was given is left as it is"
 
 

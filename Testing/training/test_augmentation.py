@@ -80,6 +80,24 @@ def test_a_bias_field_varies_brightness_smoothly_and_keeps_mean_and_spread():
     assert field.diff(dim=0).abs().max() < 0.5 and field.std() > 0.2
 
 
+def test_another_weighting_mixes_what_the_agent_did_and_t2_into_the_t1ce_alone():
+    rng = np.random.default_rng(0)
+    inside = scan(1)[0].numpy() != 0
+    images = torch.from_numpy(np.where(inside, rng.normal(size=(4, *inside.shape)), 0)).float()
+    mixtures = []
+    for seed in range(200):
+        varied = augmentation.vary_weighting(images, seeded(seed))
+        assert torch.equal(varied[[0, 2, 3]], images[[0, 2, 3]]) and not varied[1][~inside].any()
+        values = varied[1].numpy()[inside].astype(float)
+        assert values.mean() == pytest.approx(0, abs=1e-4) and values.std() == pytest.approx(1, abs=1e-3)
+        t1, t1ce, t2, flair, shift = np.linalg.lstsq(np.column_stack([*images.numpy()[:, inside], np.ones(inside.sum())]), values, rcond=None)[0]
+        assert flair == pytest.approx(0, abs=1e-5)
+        mixtures.append((t1ce / (t1 + t1ce), -t2 / (t1 + t1ce)))  # the z-score's factor is the sum
+    dose, weighting = np.transpose(mixtures)
+    assert 0.5 <= dose.min() < 0.52 and 1.48 < dose.max() < 1.501 and dose.mean() == pytest.approx(1, abs=0.1)
+    assert -0.201 < weighting.min() < -0.18 and 0.48 < weighting.max() < 0.501 and weighting.mean() == pytest.approx(0.15, abs=0.07)
+
+
 def test_pieces_of_skull_lie_outside_the_brain_alike_in_every_modality():
     images = torch.nn.functional.pad(scan(3), [6] * 6)
     inside = (images != 0).any(dim=0)

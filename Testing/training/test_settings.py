@@ -25,7 +25,7 @@ def test_the_defaults_are_the_papers():
 
 
 def test_every_preset_is_valid_and_the_papers_comes_first():
-    assert preset_names()[0] == "paper" and {"full", "first-student"} <= set(preset_names())
+    assert preset_names()[0] == "paper" and {"full", "student"} <= set(preset_names())
     for name in preset_names():
         values = preset(name).as_dict()
         assert settings_from(json.loads(json.dumps(values))) == preset(name)
@@ -200,7 +200,7 @@ def test_an_experiment_file_is_read_and_options_go_over_it(tmp_path):
         file.write_text(content)
         with pytest.raises(InputError, match=message):
             read_experiment(file, "", {})
-    with pytest.raises(InputError, match="no experiment file nosuch; give one, or the name of one that comes along: all, table1, table2, tables"):
+    with pytest.raises(InputError, match="no experiment file nosuch; give one, or the name of one that comes along: all, student, table1, table2, tables"):
         read_experiment("nosuch", "", {})
     file = file.rename(tmp_path / "not a name.json")
     file.write_text('{"version": 1, "systems": ["baseline"], "preset": "paper"}')

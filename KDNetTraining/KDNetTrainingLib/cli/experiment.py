@@ -8,7 +8,7 @@ from KDNetTrainingLib.cli import running
 from KDNetTrainingLib.cli.parameters import add_parameters, given_parameters, options_of
 
 _EPILOG = """\
-An experiment file is JSON (those that come along: table1, table2, tables, all):
+An experiment file is JSON (those that come along: student, table1, table2, tables, all):
   {"version": 1, "preset": "paper", "settings": {"folds": 3}, "seeds": [0, 1],
    "systems": ["baseline", "teacher", "gt+kl+kd", "gt+kl+kd-0skips", "gt+kl+kd-residual"]}
 `kdnet systems` lists the systems; -0skips to -3skips and -residual may follow those that take it.

@@ -18,7 +18,7 @@ def add_parser(subparsers) -> None:
     )
     parser.add_argument("data", type=Path, help="folder that holds the BraTS cases")
     parser.add_argument("run", type=Path, help="folder of the run: settings, events, checkpoints, model file")
-    parser.add_argument("--preset", default="paper", help="parameters to start from: paper (default), full or first-student")
+    parser.add_argument("--preset", default="paper", help="parameters to start from: paper (default), full or student")
     running.add_device(parser)
     parser.add_argument("--test", nargs="+", default=[], metavar="CASE", help="cases kept out of training and scored at the end")
     parser.add_argument("--name", default="my-student", help="name of the exported model (default: my-student)")

@@ -8,19 +8,20 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strengths; what is 0 or False is left out. ``elastic`` is a standard deviation in steps of the cached grid, ``skull`` a share of the samples."""
+    """Strengths; what is 0 or False is left out. ``elastic`` is a standard deviation in steps of the cached grid, ``weighting`` and ``skull`` are shares of the samples."""
 
     flips: bool = True
     rotation_degrees: float = 0.0
     scale: float = 0.0
     elastic: float = 0.0
     intensity: bool = False
+    weighting: float = 0.0
     skull: float = 0.0
 
 
 PRESETS = {
     "paper": Augmentation(),
-    "strong": Augmentation(rotation_degrees=15.0, scale=0.15, elastic=3.0, intensity=True, skull=0.15),
+    "strong": Augmentation(rotation_degrees=15.0, scale=0.15, elastic=3.0, intensity=True, weighting=0.5, skull=0.15),
 }
 
 #: Mean over standard deviation of a brain's brightness, 2 to 5 in BraTS's scans: so far below the mean's z-score lies 0.
@@ -106,6 +107,19 @@ def _z_scored(image, brain):
     mean = (image * brain).sum() / count
     deviation = (((image - mean) * brain).square().sum() / count).sqrt()
     return (image - mean) / deviation.clamp(min=1e-4)
+
+
+def vary_weighting(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """``images`` (4, X, Y, Z; in the order of MODALITIES) with the T1ce of another protocol, z-scored again; the others as they are.
+
+    Half to one and a half of the contrast agent's effect, which is the difference of T1ce and T1; and a stronger or
+    weaker T1 weighting, which darkens or brightens what has a long T1, and with it a long T2: edema and fluid.
+    """
+    enhancement, weighting = (float(uniform(generator, low, high, 1)) for low, high in ((-0.5, 0.5), (-0.2, 0.5)))
+    t1, t1ce, t2, flair = images
+    brain = t1ce != 0
+    mixed = _z_scored(t1ce + enhancement * (t1ce - t1) - weighting * t2, brain)
+    return torch.stack([t1, torch.where(brain, mixed, 0.0), t2, flair])
 
 
 def leave_skull(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from KDNetLib.inference import predict
-from KDNetLib.labels import REGIONS, most_probable
+from KDNetLib.labels import REGIONS, decided
 from KDNetLib.measures import compare
 from KDNetLib.networks.base import Network
 from KDNetLib.postprocessing import remove_specks
@@ -57,7 +57,7 @@ def segmented(
 def _score(networks, case, modalities, settings, device) -> list[dict]:
     reference = case.read_reference()
     prepared, affine, probabilities = _predicted(networks, case, modalities, settings, device)
-    native, crop = _native(prepared, affine, probabilities, settings), most_probable(probabilities)
+    native, crop = _native(prepared, affine, probabilities, settings), decided(probabilities)
     network_affine = np.diag([settings.spacing] * 3 + [1.0])  # only the voxel's size matters to the measures
     compared = (compare(native, reference, affine), compare(crop, prepared.labels_like_input(reference), network_affine))
     return [{"case": case.name, "space": space} | _columns(measures) for space, measures in zip(SPACES, compared)]
