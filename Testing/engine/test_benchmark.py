@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from cli_support import SHAPE, declare, installed, make_scan, model, run  # noqa: F401 (fixtures)
-from engine.generated import random_model
+from engine.generated import DESCRIPTION, random_model, random_network
 from torch import nn
 
 from KDNetLib.benchmark.contestant import Contestant
@@ -20,6 +21,10 @@ from KDNetLib.benchmark.observation import NetworkWatch, OpenVINOWatch, clock, c
 from KDNetLib.benchmark.processes import MeasurementError, Processes
 from KDNetLib.benchmark.registry import CONTESTANTS, absence
 from KDNetLib.benchmark.tables import spread, summarise, text
+from KDNetLib.cli import benchmark
+from KDNetLib.manifest import read_manifest
+from KDNetLib.model_file import save_model
+from KDNetLib.networks.ensemble import ensemble_of
 from KDNetLib.runners.openvino_runner import OpenVINORunner
 
 
@@ -225,3 +230,15 @@ def test_the_peer_runs_where_it_is_installed(name, tmp_path):
 
     written, source = nibabel.load(target), nibabel.load(scan)
     assert written.shape == SHAPE and np.allclose(written.affine, source.affine) and answer["forwards"] >= 1
+
+
+def test_of_an_ensemble_the_random_networks_are_one(tmp_path):
+    ensemble = ensemble_of([random_network(seed, width=2, levels=3, skips=2) for seed in range(2)])
+    path = tmp_path / "ensemble.safetensors"
+    save_model(path, ensemble, DESCRIPTION)
+    models, ours = benchmark._models(SimpleNamespace(model=str(path), width=None), tmp_path)
+    small = read_manifest(models["64³"]).architecture
+    assert models["whole brain"] == path and (small["name"], small["parameters"]["levels"]) == ("EncoderDecoder", 3)
+    assert "Ensemble of width 2 (2 networks)" in ours and "at 64³ EncoderDecoder of width 2 with random weights" in ours
+    wide, _ = benchmark._models(SimpleNamespace(model=str(path), width=4), tmp_path)
+    assert read_manifest(wide["64³"]).architecture["parameters"]["width"] == 4

@@ -111,6 +111,10 @@ def _models(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Path
     given = find_model(arguments.model) if arguments.model else None
     manifest = read_manifest(given or default_model())
     kind, parameters = manifest.architecture["name"], dict(manifest.architecture["parameters"])
+    network = _in_words(kind, parameters)
+    if kind == "Ensemble":  # random weights are those of one network, as every peer is one
+        kind = parameters.pop("of")
+        del parameters["members"]
     if arguments.width:
         parameters["width"] = arguments.width
     try:
@@ -118,13 +122,17 @@ def _models(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Path
         whole = given or random_model(folder / "whole.safetensors", kind, parameters, "whole-brain", 1.0)
     except ValueError as error:
         raise InputError(f"Such a network cannot be built: {error}; choose another width.") from error
-    network = f"{kind} of width {parameters['width']}" + (f" ({parameters['members']} networks)" if "members" in parameters else "")
+    one = _in_words(kind, parameters)
     if given:
         used = Preprocessing(**manifest.preprocessing)
-        ours = f"the model {printable(manifest.name)} ({network}, {used.preset} at {used.spacing:g} mm); at 64³ the same network with random weights"
+        ours = f"the model {printable(manifest.name)} ({network}, {used.preset} at {used.spacing:g} mm); at 64³ {one} with random weights"
     else:
-        ours = f"random weights, {network}, whole brain at 1 mm"
+        ours = f"random weights, {one}, whole brain at 1 mm"
     return {SMALL: small, WHOLE: whole}, ours
+
+
+def _in_words(kind: str, parameters: dict) -> str:
+    return f"{kind} of width {parameters['width']}" + (f" ({parameters['members']} networks)" if "members" in parameters else "")
 
 
 def _versions() -> dict[str, str | None]:
