@@ -1,9 +1,10 @@
 """Segments a scan by clicking the module's buttons on the bench, and renders what a user then sees.
 
-    .venv/bin/python Testing/tools/render_picture.py SCAN REFERENCE PICTURE.png
+    .venv/bin/python Testing/tools/render_picture.py SCAN REFERENCE PICTURE.png [MODEL]
 
 PICTURE.png shows the panel with volumes and comparison beside three slice views and the surfaces. REFERENCE is a label
-map; the picture in the README is that of BraTS2021_00495, which the bundled model did not see in training.
+map; MODEL a name or file of a model (default: the bundled one). The picture in the README is that of BraTS2021_00495
+by the one of the bundled model's three networks that did not see it in training: RUN/models/student-…-fold-1.safetensors.
 """
 
 import sys
@@ -19,7 +20,7 @@ _PANEL = (430, 800)
 _VIEW = (430, 400)
 
 
-def main(scan: str, reference: str, picture: str) -> None:
+def main(scan: str, reference: str, picture: str, model: str = "") -> None:
     """Load, segment, show in 3-D, compare; then put the panel and the four views into one picture."""
     bench = session.start()
     import slicer
@@ -29,6 +30,10 @@ def main(scan: str, reference: str, picture: str) -> None:
     referenceNode = slicer.util.loadLabelVolume(reference)
     ui = module.widget.ui
     ui.inputSelector.setCurrentNode(volumeNode)
+    if model:
+        from KDNetLib.model_store import find_model
+
+        module.widget.logic.getParameterNode().model = str(find_model(model))
     bench.click(ui.segmentButton)
     bench.wait_until(lambda: not module.widget.logic.busy, 600, "the segmentation")
     bench.click(ui.show3DButton)
@@ -88,6 +93,6 @@ def join(panel: Path, views: list[Path], picture) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) not in (4, 5):
         raise SystemExit(__doc__)
     main(*sys.argv[1:])
