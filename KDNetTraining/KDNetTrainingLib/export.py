@@ -64,12 +64,15 @@ def export_model(
     return path
 
 
-def export_ensemble(path: Path, members: list[Path], plan: Plan, rows: list[dict], cases: int, name: str, data_text: str, licence: str) -> Path:
+def export_ensemble(
+    path: Path, members: list[Path], plan: Plan, rows: list[dict], cases: int, name: str, title: str | None, data_text: str, licence: str
+) -> Path:
     """Write the model files ``members``, one per fold (and seed) of a cross-validation by ``plan``, as one that averages them; returns ``path``.
 
     Args:
         rows: the scores of every member on the cases that it was not trained on.
         cases: how many cases the folds have together.
+        title: None: that of a member.
     Raises:
         ModelError: a member is no sound model file, or ``path`` cannot be written.
         InputError: the members differ in architecture.
@@ -84,7 +87,7 @@ def export_ensemble(path: Path, members: list[Path], plan: Plan, rows: list[dict
     each, judges = ("fold and seed", "those") if len(plan.seeds) > 1 else ("fold", "the one")
     save_model(path, ensemble, {
         "name": name,
-        "title": f"{first.title}, mean of {len(members)} networks",
+        "title": f"{title or first.title}, mean of {len(members)} networks",
         "modalities": first.modalities,
         "preprocessing": first.preprocessing,
         "classes": first.classes,

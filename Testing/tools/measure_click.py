@@ -2,7 +2,7 @@
 
     .venv/bin/python Testing/tools/measure_click.py SCAN [MODEL] [REPEATS]
 
-SCAN is a skull-stripped NIfTI scan, MODEL a name or file of a model (default: the bundled one). Surfaces are shown, so
+SCAN is a skull-stripped NIfTI scan, MODEL the name of a model at hand (default: the bundled one). Surfaces are shown, so
 that every click makes them anew; then the four views are rendered, by the CPU here. Printed: the medians of REPEATS
 clicks (default 5) after one that is not counted, by step, and the median of the same scan from NIfTI to NIfTI in a warm
 process (the part ``stages`` of ``kdnet benchmark``). Leave the machine alone meanwhile.
@@ -47,9 +47,7 @@ def main(scan: str, model: str = "", repeats: str = "5") -> None:
     ui = module.widget.ui
     ui.inputSelector.setCurrentNode(volumeNode)
     if model:
-        from KDNetLib.model_store import find_model
-
-        module.widget.logic.getParameterNode().model = str(find_model(model))
+        module.widget.logic.getParameterNode().model = model
     views = [SliceView(name) for name in ("Red", "Yellow", "Green")] + [ThreeDView()]
     times = _Times()
     rounds = []

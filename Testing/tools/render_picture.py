@@ -3,8 +3,9 @@
     .venv/bin/python Testing/tools/render_picture.py SCAN REFERENCE PICTURE.png [MODEL]
 
 PICTURE.png shows the panel with volumes and comparison beside three slice views and the surfaces. REFERENCE is a label
-map; MODEL a name or file of a model (default: the bundled one). The picture in the README is that of BraTS2021_00495
-by the one of the bundled model's three networks that did not see it in training: RUN/models/student-…-fold-1.safetensors.
+map; MODEL the name of a model at hand (default: the bundled one). The picture in the README is that of BraTS2021_00495
+by the one of the bundled model's three networks that did not see it in training, imported by `kdnet models import`:
+RUN/models/student-baseline-fold-1.safetensors.
 """
 
 import sys
@@ -31,9 +32,7 @@ def main(scan: str, reference: str, picture: str, model: str = "") -> None:
     ui = module.widget.ui
     ui.inputSelector.setCurrentNode(volumeNode)
     if model:
-        from KDNetLib.model_store import find_model
-
-        module.widget.logic.getParameterNode().model = str(find_model(model))
+        module.widget.logic.getParameterNode().model = model
     bench.click(ui.segmentButton)
     bench.wait_until(lambda: not module.widget.logic.busy, 600, "the segmentation")
     bench.click(ui.show3DButton)

@@ -41,7 +41,7 @@ def finished(tmp_path, request):
 
 
 def test_the_folds_become_one_model_with_an_honest_card(finished, capsys):
-    code, out, err = run(capsys, "combine", finished, "mine", "--data-text", "four cases")
+    code, out, err = run(capsys, "combine", finished, "mine", "--data-text", "four cases", "--title", "Four brains")
     path = finished / "models" / "mine.safetensors"
     assert (code, out.strip()) == (0, str(path)), err
     network, manifest = load_model(path)

@@ -14,6 +14,7 @@ def add_parser(subparsers) -> None:
     )
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a finished cross-validation")
     parser.add_argument("name", metavar="NAME", help="name of the model")
+    parser.add_argument("--title", metavar="TEXT", help="what lists and the card call the model (default: system, modality and grid)")
     parser.add_argument("--system", metavar="LABEL", help="label of the system (needed where the run exports several)")
     parser.add_argument("--data", type=Path, help="where the cases lie now (default: where they were)")
     parser.add_argument("--data-text", metavar="TEXT", help="what the data are and whom to attribute, for the model's card (default: as the run has it)")
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = collect(folder.path, [training for training in plan.trainings() if training.label == label])
     cases = len({case.name for *_, tested in trained for case in tested})
     path = export_ensemble(
-        folder.path / "models" / f"{arguments.name}.safetensors", [path for _, _, path, _ in trained], plan, rows, cases, arguments.name,
+        folder.path / "models" / f"{arguments.name}.safetensors", [path for _, _, path, _ in trained], plan, rows, cases, arguments.name, arguments.title,
         arguments.data_text or plan.data_text or f"{cases} cases of the trainer's own folder", arguments.licence or plan.licence,
     )
     print(path)
