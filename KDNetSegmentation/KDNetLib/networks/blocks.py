@@ -40,8 +40,12 @@ class Convolution(nn.Conv3d):
         small = samples == 1 and channels * depth * height <= _LARGE and x.device.type == "cpu"
         # Halves of equal size, so that nothing is computed twice.
         axis = next((axis for axis in (2, 3, 4) if x.shape[axis] >= 4 and x.shape[axis] % 2 == 0), None)
-        if not small or axis is None or self.stride[0] > 1 or torch.is_inference_mode_enabled():
+        if not small or torch.is_inference_mode_enabled():
             return super().forward(x)
+        if axis is None or self.stride[0] > 1:
+            # torch's own kernel; in bfloat16 (torch 2.13) its weight's gradient is now and then NaN, left over in memory.
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(x.float())
         half, margins, padding = x.shape[axis] // 2, [0] * 6, [1, 1, 1]
         margins[8 - 2 * axis : 10 - 2 * axis] = 1, 1  # the last axis first
         padding[axis - 2] = 0
