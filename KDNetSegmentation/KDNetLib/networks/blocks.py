@@ -45,7 +45,7 @@ class Convolution(nn.Conv3d):
         if axis is None or self.stride[0] > 1:
             # torch's own kernel; in bfloat16 (torch 2.13) its weight's gradient is now and then NaN, left over in memory.
             with torch.autocast("cpu", enabled=False):
-                return super().forward(x.float())
+                return super().forward(x.to(self.weight.dtype))
         half, margins, padding = x.shape[axis] // 2, [0] * 6, [1, 1, 1]
         margins[8 - 2 * axis : 10 - 2 * axis] = 1, 1  # the last axis first
         padding[axis - 2] = 0
