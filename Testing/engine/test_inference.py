@@ -173,7 +173,7 @@ def test_real_shortage_of_memory():
         "run(16, 16, 16)\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "inference._SMALLEST_TILE = 32\n"
-        "for megabytes in range(15, 600, 15):\n"
+        "for megabytes in range(15, 600, 5):\n"
         "    resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 2**20, resource.RLIM_INFINITY))\n"
         "    print(answer := run(128, 64, 64), flush=True)\n"
         "    if answer == 'whole': break\n"
