@@ -68,7 +68,7 @@ class RunFolder:
 
     def event(self, **what) -> None:
         """Append ``what`` to events.jsonl as one JSON line, with the time (seconds since 1970)."""
-        append_event(self.own / "events.jsonl", {"time": round(time.time(), 3), **what})
+        append_event(self.own / "events.jsonl", {"time": time.time(), **what})
 
     def events(self) -> Iterator[dict]:
         """Every event of the run and of its parts so far, in order; torn lines are passed over."""
