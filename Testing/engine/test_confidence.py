@@ -143,7 +143,7 @@ def test_the_card_shows_the_reliability_curve(tmp_path):
 
 def test_the_command_shows_it_and_the_table_holds_it(tmp_path, capsys):
     path = tmp_path / "m.safetensors"
-    torch.manual_seed(0)
+    torch.manual_seed(3)
     save_model(path, EncoderDecoder(width=2, levels=2, skips=1), TINY | {"name": "calibrated", "calibration": CALIBRATION})
     scan = make_scan(tmp_path / "in" / "p1_t1ce.nii.gz")
     code, out, err = run(capsys, "segment", scan, "--model", path, "--device", "cpu")
@@ -152,8 +152,7 @@ def test_the_command_shows_it_and_the_table_holds_it(tmp_path, capsys):
     assert f"(ET {shown['ET']})" in err and "confidence is low" in err
     assert run(capsys, "segment", tmp_path / "in", "--model", path, "-o", tmp_path / "out")[0] == 0
     (row,) = read_rows(tmp_path / "out" / RESULTS_NAME, COLUMNS)
-    for region, value in shown.items():
-        assert float(row[f"{region}_confidence"]) == pytest.approx(float(value), abs=0.0056), "rounded to three digits and to two"
+    assert {region: f"{float(row[f'{region}_confidence']):.2f}" for region in shown} == shown
 
 
 def test_a_table_of_an_earlier_version_goes_on(tmp_path):

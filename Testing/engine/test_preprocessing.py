@@ -178,8 +178,9 @@ def restored_densely(prepared, probabilities, scan, affine):
     dense = np.einsum("cxyz,ax,by,dz->cabd", probabilities.astype(float), *(w.astype(float) for w in prepared._grid.weights_back()), optimize=True)
     used = turned[prepared._box] != 0
     classes, margin = np.zeros(turned.shape, dtype=np.uint8), np.ones(turned.shape)
-    classes[prepared._box] = np.where(used, by_nested_regions(dense)[0], 0)
-    margin[prepared._box] = np.where(used, by_nested_regions(dense)[1], 1)
+    decided, by_how_much = by_nested_regions(dense)
+    classes[prepared._box] = np.where(used, decided, 0)
+    margin[prepared._box] = np.where(used, by_how_much, 1)
     back = nibabel.orientations.ornt_transform(np.array([[0, 1], [1, 1], [2, 1]]), to_ras)
     return nibabel.apply_orientation(classes, back), nibabel.apply_orientation(margin, back)
 

