@@ -42,17 +42,17 @@ class Geometry:
 
 def draw_geometry(augmentation: Augmentation, extent: tuple[int, int, int], generator: torch.Generator) -> Geometry:
     """Draw the geometry of a sample that extends over ``extent`` steps of the cached grid."""
-    flipped = tuple(axis for axis in range(3) if augmentation.flips and _chance(generator, 0.5))
+    flipped = tuple(axis for axis in range(3) if augmentation.flips and chance(generator, 0.5))
     linear = None
-    if augmentation.rotation_degrees and _chance(generator, 0.5):
+    if augmentation.rotation_degrees and chance(generator, 0.5):
         limit = torch.deg2rad(torch.tensor(augmentation.rotation_degrees))
         skew = torch.zeros(3, 3)
         skew[0, 1], skew[0, 2], skew[1, 2] = uniform(generator, -1, 1, 3) * limit
         linear = torch.linalg.matrix_exp(skew - skew.T)
-    if augmentation.scale and _chance(generator, 0.5):
+    if augmentation.scale and chance(generator, 0.5):
         linear = (torch.eye(3) if linear is None else linear) * uniform(generator, 1 - augmentation.scale, 1 + augmentation.scale, 1)
     knots = None
-    if augmentation.elastic and _chance(generator, 0.3):
+    if augmentation.elastic and chance(generator, 0.3):
         # 24 steps between knots: smooth enough for 3 steps of displacement not to fold the brain.
         knots = augmentation.elastic * torch.randn(3, *[max(3, side // 24) for side in extent], generator=generator)
     return Geometry(flipped, linear, knots)
@@ -69,15 +69,15 @@ def vary_intensities(images: torch.Tensor, generator: torch.Generator) -> torch.
 def _vary(image, generator):
     brain = image != 0
     image = image * float(uniform(generator, 0.85, 1.15, 1)) + float(uniform(generator, -0.15, 0.15, 1))
-    if _chance(generator, 0.3):
+    if chance(generator, 0.3):
         image = _biased(image, brain, generator)
-    if _chance(generator, 0.3):
+    if chance(generator, 0.3):
         image = _gamma(image, brain, float(uniform(generator, 0.7, 1.5, 1)))
-    if _chance(generator, 0.25):
+    if chance(generator, 0.25):
         image = _low_resolution(image, int(torch.randint(3, (1,), generator=generator)), float(uniform(generator, 1.3, 2.5, 1)))
-    if _chance(generator, 0.2):
+    if chance(generator, 0.2):
         image = _blur(image, float(uniform(generator, 0.4, 0.8, 1)))
-    if _chance(generator, 0.3):
+    if chance(generator, 0.3):
         # Drawn where the image is: of a 128³ sample the CPU would need 0.1 s for it.
         noise = torch.Generator(image.device).manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
         image = image + float(uniform(generator, 0, 0.2, 1)) * torch.randn(image.shape, generator=noise, device=image.device)
@@ -166,5 +166,6 @@ def uniform(generator: torch.Generator, low: float, high: float, count: int) -> 
     return low + (high - low) * torch.rand(count, generator=generator)
 
 
-def _chance(generator, probability) -> bool:
+def chance(generator: torch.Generator, probability: float) -> bool:
+    """True in a share of ``probability`` (0 to 1) of the draws."""
     return bool(torch.rand(1, generator=generator) < probability)

@@ -16,7 +16,7 @@ from torch.nn import functional
 from KDNetLib.bounding_box import bounding_box
 from KDNetLib.labels import LABELS
 from KDNetLib.networks.limits import padded_side
-from KDNetTrainingLib.data.augmentation import Augmentation, Geometry, draw_geometry, leave_skull, uniform, vary_intensities, vary_weighting
+from KDNetTrainingLib.data.augmentation import Augmentation, Geometry, chance, draw_geometry, leave_skull, uniform, vary_intensities, vary_weighting
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.data.transplantation import transplanted
 
@@ -38,9 +38,9 @@ def training_sample(
     if donor is not None:
         # Before the intensities vary, which would tell the two apart.
         images, classes = transplanted(images, classes, *_random_part(donor, size, augmentation, generator, device), generator)
-    if float(torch.rand(1, generator=generator)) < augmentation.weighting:
+    if chance(generator, augmentation.weighting):
         images = vary_weighting(images, generator)
-    if float(torch.rand(1, generator=generator)) < augmentation.skull:
+    if chance(generator, augmentation.skull):
         images = leave_skull(images, generator)
     return vary_intensities(images, generator) if augmentation.intensity else images, classes
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from KDNetTrainingLib.data.augmentation import PRESETS
+from KDNetTrainingLib.data.augmentation import PRESETS, chance
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.data.sampling import training_sample
 from KDNetTrainingLib.settings import Settings
@@ -51,7 +51,7 @@ class Batches:
         if settings.transplantation:
             generator = torch.Generator().manual_seed(seed_of(seed, "transplantation"))
             others = [case for case in cases if case is not cases[index]]
-            if others and float(torch.rand(1, generator=generator)) < settings.transplantation:
+            if others and chance(generator, settings.transplantation):
                 donor = others[int(torch.randint(len(others), (1,), generator=generator))]
         return training_sample(cases[index], crop, PRESETS[settings.augmentation], seed, self._world.device, donor)
 
