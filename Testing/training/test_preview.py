@@ -10,6 +10,7 @@ from KDNetLib.labels import to_classes
 from KDNetTrainingLib.run.preview_folder import PREDICTION, REFERENCE, SCAN, Preview, preview_folder, read_preview, write_preview
 from KDNetTrainingLib.systems.base import System
 from KDNetTrainingLib.training.preview import preview_of
+from KDNetTrainingLib.training.validation import decided_classes
 from training.test_trainer import cases
 
 CPU = torch.device("cpu")
@@ -72,8 +73,8 @@ def test_a_network_sees_the_whole_case_as_it_is():
 
         def forward(self, images):
             assert not self.training and images.shape == (1, 1, 32, 32, 32)
-            enhancing = (images > 2).float()
-            return torch.cat([1 - enhancing, 0 * enhancing, 0 * enhancing, enhancing], dim=1)
+            enhancing = 9.0 * (images > 2)
+            return torch.cat([9 - enhancing, 0 * enhancing, 0 * enhancing, enhancing], dim=1)
 
     system = System()
     system.network, system.modalities = Network(), ("t1ce",)
@@ -84,3 +85,9 @@ def test_a_network_sees_the_whole_case_as_it_is():
     assert np.array_equal(images[:, :32, :32, :32], case.images[:, ::2, ::2, ::2].astype(np.float32))
     assert np.array_equal(prediction, np.where(images[1] > 2, 3, 0)) and prediction.any()
     assert reference[13, 13, 15] == 3 and reference[11, 11, 13] == 2 and reference[0, 0, 0] == 0
+
+
+def test_what_is_shown_and_what_chooses_the_epoch_is_decided_as_in_a_segmentation():
+    """Class probabilities .4, .2, .1, .3: no class has more than the background, tumour .6, core .5 of it, of that ET .3 > .2."""
+    logits = torch.tensor([0.4, 0.2, 0.1, 0.3]).log().reshape(4, 1, 1, 1)
+    assert decided_classes(logits).item() == 3

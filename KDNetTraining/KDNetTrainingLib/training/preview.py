@@ -5,6 +5,7 @@ import torch
 from KDNetTrainingLib.data.cache import CachedCase
 from KDNetTrainingLib.data.sampling import plain_sample
 from KDNetTrainingLib.systems.base import System
+from KDNetTrainingLib.training.validation import decided_classes
 
 
 @torch.no_grad()
@@ -18,4 +19,4 @@ def preview_of(system: System, case: CachedCase, device: torch.device, half: boo
     batch = images[None].to(device).contiguous(memory_format=torch.channels_last_3d)
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
         logits = system.deployed(system.seen(batch))
-    return images.numpy(), classes.to(torch.uint8).numpy(), logits[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return images.numpy(), classes.to(torch.uint8).numpy(), decided_classes(logits[0])
