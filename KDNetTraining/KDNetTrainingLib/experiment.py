@@ -68,6 +68,7 @@ class _Experiment:
     def __init__(self, plan: Plan, trainings: list[Training], data: Path, run: RunFolder, processes: World, listener):
         self._plan, self._data, self._run, self._world, self._listener = plan, data, run, processes, listener
         self._trainings = trainings
+        self._trained: dict[str, Network] = {}  # by key, those that later trainings need
 
     def run(self) -> None:
         try:
@@ -93,12 +94,11 @@ class _Experiment:
             # The first of several parts prepares the cases; the others find them, and check that they are the same.
             self._world.led(lambda: turn.enter_context(in_turn(self._run, "cases", self._waiting(stop))))
             data = self._prepare(stop)
-        teacher_of: dict[str, Network] = {}
         for place, training in enumerate(self._trainings):
             if self._world.any_of(stop.reason_after_epoch is not None):
                 raise Stopped(f"Stopped ({stop.reason_after_epoch or 'asked by another process'}) before {training.key}; everything is saved.")
             self._current, self._later = training, self._trainings[place + 1 :]
-            self._train(training, data, teacher_of, stop)
+            self._train(training, data, stop)
         self._world.led(self._tables)  # once more: a kill may have come between the last scores and what tells of them
 
     def _end(self, what: str, message: str) -> None:
@@ -149,14 +149,15 @@ class _Experiment:
             self._document()
         return data
 
-    def _train(self, training: Training, data: RunData, teacher_of, stop: Interruption) -> None:
+    def _train(self, training: Training, data: RunData, stop: Interruption) -> None:
         plan = self._plan
         settings = plan.settings_of(training)
         train, validation, test = data.split(training)
         folder = self._run.folder(training.key)
         scores = scores_path(self._run.path, training)
         checkpoints = Checkpoints(folder, lambda message: self._report(kind="warning", training=training.key, message=message))
-        system = self._make(training, settings, teacher_of)
+        system = self._make(training, settings)
+        needed = any(training in plan.needed_by(each) for each in self._later)
         epochs = plan.epochs(training)
 
         def report(**what) -> None:
@@ -167,7 +168,7 @@ class _Experiment:
         shown = [data.cached[name] for name in train], [data.cached[name] for name in validation]
         coarse = [data.coarse[name] for name in train] if settings.coarse else []
         trainer = Trainer(system, *shown, epochs, settings, checkpoints, self._world, report, stop, coarse)
-        if trainer.epochs_done < epochs or not scores.exists() or training.system == "teacher":
+        if trainer.epochs_done < epochs or not scores.exists() or needed:
             self._steps = trainer.steps_per_epoch
             if self._world.leads and trainer.epochs_done < epochs:
                 for path in (scores, subsets_path(self._run.path, training)):
@@ -179,8 +180,8 @@ class _Experiment:
                 validation=len(validation), from_epoch=trainer.epochs_done,
             )
             system = trainer.run()
-        if training.system == "teacher":
-            teacher_of[training.key] = system.network
+        if needed:
+            self._trained[training.key] = system.network
         tested = [data.cases[name] for name in test or validation]
         self._world.led(lambda: scores.exists() or self._finish(training, settings, system, tested, scores, len(train), bool(test), stop))
         system.to(self._world.device)  # scoring goes to the CPU where the device's memory does not suffice
@@ -202,11 +203,15 @@ class _Experiment:
         scan = images[MODALITIES.index(modality)]
         write_preview(folder, case.name, modality, epoch, scan, reference, prediction, self._plan.settings.spacing)
 
-    def _make(self, training: Training, settings, teacher_of) -> System:
+    def _make(self, training: Training, settings) -> System:
         entry = SYSTEMS[training.system]
-        if entry.taught and settings.teacher_model:
-            return entry.make(settings, load_model(self._run.path / COPY, self._world.device)[0])
-        return entry.make(settings, teacher_of[training.teacher.key] if entry.taught else None)
+        if not entry.taught:
+            return entry.make(settings, None)
+        given = settings.teacher_model
+        system = entry.make(settings, load_model(self._run.path / COPY, self._world.device)[0] if given else self._trained[training.teacher.key])
+        if settings.student_from_baseline:
+            system.begin_with(self._trained[training.baseline.key])
+        return system
 
     def _score(self, training: Training, settings, system: System, tested, scores: Path, trained_on: int, unseen: bool, stop) -> None:
         def progress(done: int, total: int, name: str) -> None:

@@ -45,6 +45,11 @@ class Training:
         return self.system + skips + ("" if self.network == _PAPERS.network else f"-{self.network}")
 
     @property
+    def baseline(self) -> "Training":
+        """The training of the same network without a teacher."""
+        return replace(self, system="baseline")
+
+    @property
     def teacher(self) -> "Training":
         """The training whose network teaches this one."""
         return replace(self, system="teacher")
@@ -83,8 +88,12 @@ class Plan:
             raise InputError(f"seeds must be different whole numbers from {low} to {high}, not {', '.join(map(str, self.seeds))}.")
         if self.test and self.settings.folds:
             raise InputError("Cross-validation tests every case once; give either folds or test cases, not both.")
-        if self.settings.coarse and not self.settings.student_from_teacher and any(SYSTEMS[training.system].taught for training in self.trainings()):
-            raise InputError("A student has no coarse epochs of its own; give student_from_teacher, so that it begins with the weights of a teacher that had them, or leave coarse at 0.")
+        begun = self.settings.student_from_teacher or self.settings.student_from_baseline
+        if self.settings.coarse and not begun and any(SYSTEMS[training.system].taught for training in self.trainings()):
+            raise InputError(
+                "A student has no coarse epochs of its own; give student_from_teacher or student_from_baseline, so that it begins with the weights "
+                "of a network that had them, or leave coarse at 0."
+            )
         if self.settings.teacher_model and any(training.system == "teacher" for training in self.trainings()):
             raise InputError("A teacher is either trained or given as teacher_model, not both.")
         if not is_plan_name(self.name):
@@ -108,22 +117,26 @@ class Plan:
                 raise InputError(f"{name} must be a text, not {getattr(self, name)!r}.")
 
     def trainings(self) -> list[Training]:
-        """Every training, fold by fold; a teacher goes before those it teaches, also where it was not asked for (or is given)."""
+        """Every training, fold by fold; what others need goes before them, also where it was not asked for."""
         found = {}  # for its order
         for fold in range(1, self.settings.folds + 1) if self.settings.folds else [0]:
             for seed in self.seeds if len(self.seeds) > 1 else (None,):
                 for label in self.systems:
                     training = _training(label, self.settings, fold, seed)
-                    if SYSTEMS[training.system].taught and not self.settings.teacher_model:
-                        found[training.teacher] = None
-                    found[training] = None
+                    found |= dict.fromkeys([*self.needed_by(training), training])
         return list(found)
+
+    def needed_by(self, training: Training) -> list[Training]:
+        """The trainings whose networks ``training`` begins with or learns from, in their order; a teacher that is given is none."""
+        if not SYSTEMS[training.system].taught:
+            return []
+        return [training.baseline] * self.settings.student_from_baseline + [training.teacher] * (not self.settings.teacher_model)
 
     def settings_of(self, training: Training) -> Settings:
         """The settings with the skips, the network and the seed of ``training``; where it is taught, without the coarse epochs.
 
         A teacher whose last epochs were fine has nothing to say of coarse samples, and the student begins with its
-        weights. Of crops and whole scans a student has as many epochs as the others.
+        weights or the baseline's. Of crops and whole scans a student has as many epochs as the others.
         """
         seeds = self.seeds or (self.settings.seed,)
         seed = seeds[0] if training.seed is None else training.seed

@@ -139,6 +139,7 @@ def _title(name):
         "epochs_teacher": _("Teacher's epochs"),
         "distillation_mask": _("Taught voxels"),
         "student_from_teacher": _("Start from teacher"),
+        "student_from_baseline": _("Start from baseline"),
         "teacher_modalities": _("Teacher sees"),
         "teacher_model": _("Given teacher"),
         "student_modality": _("Student sees"),

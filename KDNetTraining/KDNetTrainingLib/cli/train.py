@@ -14,7 +14,7 @@ def add_parser(subparsers) -> None:
         "train",
         help="train teacher and student on a BraTS folder and export a model file",
         description="Train KD-Net's teacher, then its student, and write the model files of both. The same command (or kdnet resume) "
-        "goes on where a stopped run ended. With more --epochs it prolongs a finished one, if --epochs-teacher stays as it was given.",
+        "goes on where a stopped run ended. With more --epochs it prolongs a finished one, if --epochs-teacher stays as it was given and the student does not begin with the baseline.",
     )
     parser.add_argument("data", type=Path, help="folder that holds the BraTS cases")
     parser.add_argument("run", type=Path, help="folder of the run: settings, events, checkpoints, model file")

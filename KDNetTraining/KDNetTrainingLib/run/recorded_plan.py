@@ -25,9 +25,9 @@ def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None
     run = RunFolder(run_path, part)
     facts = plan.as_dict()
     settings, command = facts.pop("settings"), facts.pop("command")
-    # A teacher that learnt more would have taught the student's first epochs differently, so only the student's grow.
-    # Nor may the coarse epochs grow, a share of them all, where fine ones have begun.
-    grows = (plan.settings.epochs_teacher or plan.settings.teacher_model) and not plan.settings.coarse
+    # A teacher that learnt more would have taught the student's first epochs differently, and a baseline that did would have
+    # given it other weights to begin with. Nor may the coarse epochs grow, a share of them all, where fine ones have begun.
+    grows = (plan.settings.epochs_teacher or plan.settings.teacher_model) and not (plan.settings.coarse or plan.settings.student_from_baseline)
     may_grow = ("epochs",) if grows else ()
     try:
         with in_turn(run, "plan"), at_work(run):

@@ -11,7 +11,8 @@ from KDNetTrainingLib.systems.base import System, channels
 class TaughtSystem(System):
     """A student, ``network``, and its ``teacher``, which must be on the device where the training runs.
 
-    The student begins with random weights or, with the setting ``student_from_teacher``, with the teacher's.
+    The student begins with random weights or, with the setting ``student_from_teacher``, with the teacher's; see
+    :meth:`begin_with`.
     """
 
     def __init__(self, settings: Settings, teacher: EncodingNetwork):
@@ -23,6 +24,11 @@ class TaughtSystem(System):
         # In a tuple, because a submodule would be trained, switched to training mode and saved with the student.
         self._teacher = (teacher.eval().requires_grad_(False),)
         self._teacher_modalities = settings.teacher_modalities
+
+    def begin_with(self, baseline: EncodingNetwork) -> None:
+        """Take the weights of ``baseline``, a network of the student's own arguments, but for those that are not trained."""
+        fixed = {name: weights for name, weights in self.network.named_parameters() if not weights.requires_grad}
+        self.network.load_state_dict(baseline.state_dict() | fixed)
 
     @property
     def teacher(self) -> EncodingNetwork:

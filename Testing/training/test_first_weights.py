@@ -1,0 +1,100 @@
+"""A student that begins with the weights of the baseline: which is trained first, in the same part, and stays as it was."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from KDNetLib.errors import InputError
+from KDNetLib.model_file import load_model
+from KDNetTrainingLib.cli import running
+from KDNetTrainingLib.plan import Plan
+from KDNetTrainingLib.run.part import Part
+from KDNetTrainingLib.run.recorded_plan import record_plan
+from KDNetTrainingLib.settings import settings_from
+from KDNetTrainingLib.shares import share
+from KDNetTrainingLib.systems.registry import SYSTEMS
+from KDNetTrainingLib.systems.taught import TaughtSystem
+from training.generated_cases import write_case
+
+TINY = settings_from({
+    "crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 1, "epochs_teacher": 1, "learning_rate": 0.01, "schedule": "polynomial",
+    "inner_validation": 0.3, "student_from_baseline": True,
+})
+
+
+def keys(trainings):
+    return [training.key for training in trainings]
+
+
+@pytest.mark.parametrize("name", [name for name, entry in SYSTEMS.items() if entry.taught])
+def test_a_student_takes_all_weights_that_are_its_own_to_train(name):
+    teacher = SYSTEMS["teacher"].make(TINY, None).network
+    baseline = SYSTEMS["baseline"].make(replace(TINY, seed=5), None).network
+    system = SYSTEMS[name].make(TINY, teacher)
+    fixed = {key: weights.clone() for key, weights in system.network.named_parameters() if not weights.requires_grad}
+    system.begin_with(baseline)
+    expected = baseline.state_dict() | fixed
+    assert bool(fixed) == (name == "shared-layers")
+    assert all(torch.equal(weights, expected[key]) for key, weights in system.network.state_dict().items())
+
+
+def test_one_begins_with_one_network():
+    with pytest.raises(InputError, match="one of student_from_teacher and student_from_baseline"):
+        replace(TINY, student_from_teacher=True)
+
+
+def test_the_baseline_goes_before_the_student_once():
+    plan = Plan(("gt+kd", "gt+kl+kd-0skips", "gt+kl", "baseline"), replace(TINY, folds=2), "")
+    assert keys(plan.trainings())[:7] == [
+        f"fold-1/{label}" for label in ("baseline", "teacher", "gt+kd", "baseline-0skips", "teacher-0skips", "gt+kl+kd-0skips", "gt+kl")
+    ]
+    assert len(plan.trainings()) == 14
+    given = replace(TINY, teacher_model="teacher.safetensors")
+    assert keys(Plan(("gt+kd",), given, "").trainings()) == ["all/baseline", "all/gt+kd"]
+
+
+def test_a_part_holds_all_that_its_students_need():
+    plan = Plan(("gt+kl", "gt+kd", "hemis"), replace(TINY, folds=2), "")
+    shares = [keys(share(plan, Part(number, 4))) for number in range(1, 5)]
+    assert sorted(shares) == sorted([[f"fold-{fold}/{system}" for system in ("baseline", "teacher", "gt+kl", "gt+kd")] for fold in (1, 2)]
+                                    + [[f"fold-{fold}/hemis"] for fold in (1, 2)])  # fmt: skip
+    with pytest.raises(InputError, match="work for 4 part"):
+        share(plan, Part(1, 5))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for index in range(4):
+        write_case(folder, f"BraTS2021_{index:05}", seed=index)
+    return folder
+
+
+def test_a_run_gives_the_student_the_weights_of_its_own_baseline_also_when_resumed(data, tmp_path, monkeypatch):
+    begun, original = [], TaughtSystem.begin_with
+
+    def begin_with(system, baseline):
+        original(system, baseline)
+        begun.append({key: weights.clone() for key, weights in system.network.state_dict().items()})
+
+    monkeypatch.setattr(TaughtSystem, "begin_with", begin_with)
+    run = tmp_path / "run"
+    plan = Plan(("gt+kd",), TINY, "", name="x", exported=("baseline", "teacher", "gt+kd"), seeds=(3,))
+    running.start(plan, data, run, "cpu")
+    shutil.rmtree(run / "all/gt+kd")
+    running.resume(run, None, "cpu")
+    given = replace(plan, settings=replace(TINY, teacher_model=str(run / "models/x-teacher.safetensors")), exported=("baseline", "gt+kd"))
+    running.start(given, data, tmp_path / "given", "cpu")
+
+    own = load_model(run / "models/x-baseline.safetensors")[0].state_dict()  # in half precision
+    random = SYSTEMS["baseline"].make(replace(TINY, seed=3), None).network.state_dict()
+    assert len(begun) == 3 and any((own[key] - random[key]).abs().max() > 0.005 for key in own)
+    for first in begun:
+        for key, weights in own.items():
+            torch.testing.assert_close(first[key], weights, rtol=1e-3, atol=1e-4)
+    summary = load_model(run / "models/x-gt-kd.safetensors")[1].training["summary"]
+    assert "a student seeing t1ce, begun with the weights of the same network after 1 epochs without a teacher, for 1 epochs" in summary
+    with pytest.raises(InputError, match="other settings .*epochs"):  # a baseline that learnt more would have given it other weights
+        record_plan(replace(plan, settings=replace(TINY, epochs=2)), data, run)
