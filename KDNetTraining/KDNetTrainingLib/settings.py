@@ -35,7 +35,7 @@ class Settings:
     preprocessing: str = _choice("paper", "part of the scan: paper (central 128 mm cube) or whole-brain", "paper", "whole-brain")
     spacing: float = _number(2.0, "side of the network's voxel in mm", 0.5, 8.0)
     crop: tuple = _other((64, 64, 64), "sides of a training sample in network voxels, multiples of 16; where some are coarse, of 32")
-    augmentation: str = _choice("paper", "paper: random flips; strong: also rotation, scaling, elastic changes, another T1 weighting and contrast dose, intensities, left-over skull", "paper", "strong")
+    augmentation: str = _choice("paper", "paper: random flips; strong: also exchange of axes, rotation, scaling, elastic changes, another T1 weighting and contrast dose, intensities, left-over skull", "paper", "strong")
     transplantation: float = _number(0.0, "share of the samples that get a piece with another training case's tumour (CarveMix)", 0.0, 1.0)
     coarse: float = _number(0.0, "share of the epochs, the first ones, with samples of half the resolution: an eighth of the time; a student leaves them out", 0.0, 0.9)
     whole: float = _number(0.0, "share of the epochs, the last ones, with whole scans as samples, as at test; a student has as many of them", 0.0, 1.0)

@@ -40,7 +40,7 @@ def test_strong_preset_turns_scales_and_bends_within_its_strengths():
     np.testing.assert_allclose(rotations @ rotations.transpose(0, 2, 1), np.broadcast_to(np.eye(3), rotations.shape), atol=1e-5)
     assert 0.85 <= scales.min() < 0.87 and 1.13 < scales.max() <= 1.15
     degrees = np.rad2deg(np.arccos(np.clip((np.trace(rotations, axis1=1, axis2=2) - 1) / 2, -1, 1)))
-    assert 15 < degrees.max() <= 15 * np.sqrt(3) + 0.01, "each of three axes up to 15 degrees"
+    assert 45 < degrees.max() <= 45 * np.sqrt(3) + 0.01, "each of three axes up to 45 degrees"
     assert 0.67 < len(linear) / 400 < 0.83, "three of four are turned, scaled or both"
     knots = [each.knots for each in drawn if each.knots is not None]
     assert 0.2 < len(knots) / 400 < 0.4 and knots[0].shape == (3, 5, 6, 5)

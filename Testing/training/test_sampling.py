@@ -1,5 +1,6 @@
 """Samples of cached cases: exactly what inference sees where nothing is turned, one geometry for all arrays where it is."""
 
+import itertools
 import math
 
 import numpy as np
@@ -226,3 +227,24 @@ def test_a_gpu_gives_the_same_geometry(preset):
     for seed in range(4):
         here, there = (training_sample(case, (32, 32, 32), PRESETS[preset], seed, torch.device(name)) for name in ("cpu", "cuda"))
         assert there[0].is_cuda and (here[1] != there[1].cpu()).float().mean() < 1e-3
+
+
+def test_axes_are_exchanged_in_all_six_orders_alike_in_images_and_classes():
+    """A sample larger than the case in every order: the case in the middle of zeros, its axes in one of the six orders."""
+    case = random_case((10, 8, 6), fine=1)
+    seen = set()
+    for seed in range(40):
+        images, classes = training_sample(case, (14, 12, 10), Augmentation(flips=False, exchange=True), seed, CPU)
+        assert images.shape == (4, 14, 12, 10) and classes.shape == (14, 12, 10) and images.is_contiguous()
+        box = images.any(dim=0).nonzero()
+        low, high = box.min(dim=0).values, box.max(dim=0).values + 1
+        inside = tuple(slice(*ends) for ends in zip(low.tolist(), high.tolist()))
+        full = torch.from_numpy(case.images).float()
+        orders = [
+            order for order in itertools.permutations(range(3))
+            if torch.equal(images[(slice(None), *inside)], full.permute(0, *[axis + 1 for axis in order]))
+            and np.array_equal(classes[inside].numpy(), case.classes.transpose(order))
+        ]  # fmt: skip
+        assert len(orders) == 1
+        seen |= set(orders)
+    assert len(seen) == 6

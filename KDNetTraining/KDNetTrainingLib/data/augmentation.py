@@ -8,9 +8,14 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strengths; what is 0 or False is left out. ``elastic`` is a standard deviation in steps of the cached grid, ``weighting`` and ``skull`` are shares of the samples."""
+    """Strengths; what is 0 or False is left out. ``elastic`` is a standard deviation in steps of the cached grid, ``weighting`` and ``skull`` are shares of the samples.
+
+    ``exchange``: the axes in any order, after all else. With it and large rotations a network that has seen a dozen brains
+    cannot learn by heart where their tumours lay, and must look at the tissue (KDNetTraining/TRYOUTS.md).
+    """
 
     flips: bool = True
+    exchange: bool = False
     rotation_degrees: float = 0.0
     scale: float = 0.0
     elastic: float = 0.0
@@ -21,7 +26,7 @@ class Augmentation:
 
 PRESETS = {
     "paper": Augmentation(),
-    "strong": Augmentation(rotation_degrees=15.0, scale=0.15, elastic=3.0, intensity=True, weighting=0.5, skull=0.15),
+    "strong": Augmentation(exchange=True, rotation_degrees=45.0, scale=0.15, elastic=3.0, intensity=True, weighting=0.5, skull=0.15),
 }
 
 #: Mean over standard deviation of a brain's brightness, 2 to 5 in BraTS's scans: so far below the mean's z-score lies 0.

@@ -46,6 +46,15 @@ def training_sample(
 
 
 def _random_part(case, size, augmentation, generator, device):
+    if not augmentation.exchange:
+        return _part(case, size, augmentation, generator, device)
+    order = torch.randperm(3, generator=generator).tolist()  # axis i of the sample is axis order[i] of the part
+    sides = [size[order.index(axis)] for axis in range(3)]
+    images, classes = _part(case, sides, augmentation, generator, device)
+    return images.permute(0, *[axis + 1 for axis in order]).contiguous(), classes.permute(order).contiguous()
+
+
+def _part(case, size, augmentation, generator, device):
     shape, extent = case.classes.shape, tuple(case.fine * side for side in size)
     geometry = draw_geometry(augmentation, extent, generator)
     # Anywhere inside the case, or the case in the middle.
