@@ -2,8 +2,9 @@
 
 The network's probabilities alone promise a Dice (:func:`expected_dice`), but networks promise too much, the more so the
 less a scan is like those they learnt from. A model file may therefore hold a calibration: for each region two numbers
-that map what is promised to the Dice that cases held out of training really reached, fitted by ``kdnet calibrate``. A
-model without one gives no confidence, since an uncalibrated number would be believed where it should not be.
+that map what is promised to the Dice that cases held out of training really reached, and a third for where the region was
+not found, fitted by ``kdnet calibrate``. A model without one gives no confidence, since an uncalibrated number would be
+believed where it should not be.
 """
 
 import math
@@ -14,8 +15,7 @@ from KDNetLib.labels import REGIONS, decided
 
 #: Below this confidence the user is warned: the outline is to be expected more wrong than right.
 LOW = 0.5
-#: Promises nearer to 0 or 1 than this count as equal: on the logit's scale a region that was not found at all would
-#: otherwise lie infinitely far from all others.
+#: Promises nearer to 0 or 1 than this count as equal: on the logit's scale they would otherwise lie infinitely far from all others.
 _NEAREST = 0.01
 _NAMES = {"ET": "the enhancing tumour", "TC": "the tumour core", "WT": "the whole tumour"}
 
@@ -43,12 +43,17 @@ def expected_dice(probabilities: np.ndarray, inside: np.ndarray) -> dict[str, fl
     return promised
 
 
-def calibrated(promised: dict[str, float], line: dict[str, list[float]]) -> dict[str, float]:
-    """The Dice to be expected by region, where the network ``promised`` so much: σ(a + b logit(promised)).
+def calibrated(promised: dict[str, float], maps: dict[str, list[float]]) -> dict[str, float]:
+    """The Dice to be expected by region, where the network ``promised`` so much.
 
-    ``line``: region -> [a, b], the part ``map`` of a manifest's calibration.
+    ``maps``: region -> [a, b, c], the part ``map`` of a manifest's calibration: σ(a + b logit(promised)), and c where the
+    region was not found (promised 0), so that Dice is 1 if there is none and 0 if there is.
     """
-    return {region: 1 / (1 + math.exp(-(line[region][0] + line[region][1] * logit(value)))) for region, value in promised.items()}
+    return {region: _mapped(value, *maps[region]) for region, value in promised.items()}
+
+
+def _mapped(promised: float, offset: float, slope: float, absent: float) -> float:
+    return 1 / (1 + math.exp(-(offset + slope * logit(promised)))) if promised else absent
 
 
 def logit(promised: float) -> float:

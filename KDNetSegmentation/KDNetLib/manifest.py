@@ -46,7 +46,7 @@ class Manifest:
     ``command`` that makes it again. ``sha256`` is that of the weights.
 
     ``calibration`` is None in files that give no confidence (see confidence.py). Else its ``map`` has for ET, TC and WT
-    [a, b], b ≥ 0; its ``curve`` for each the points [mean confidence, mean Dice, number of predictions] of the
+    [a, b, c], b ≥ 0, 0 ≤ c ≤ 1; its ``curve`` for each the points [mean confidence, mean Dice, number of predictions] of the
     reliability curve; ``cases`` is the number of cases that both are from, ``data`` says which, ``command`` makes them
     again.
 
@@ -218,7 +218,7 @@ def _check_calibration(calibration, name: str) -> None:
         kinds = kinds and set(calibration["map"]) == set(calibration["curve"]) == set(_CALIBRATED)
         lines = [calibration["map"][region] for region in _CALIBRATED]
         points = [point for region in _CALIBRATED for point in calibration["curve"][region]]
-        sound = all(abs(offset) < 100 and 0 <= slope < 100 for offset, slope in lines)
+        sound = all(abs(offset) < 100 and 0 <= slope < 100 and _is_share(absent) for offset, slope, absent in lines)
         sound = sound and all(_is_share(mean) and _is_share(dice) and type(count) is int and count > 0 for mean, dice, count in points)
     except (TypeError, ValueError, KeyError):
         kinds = sound = False

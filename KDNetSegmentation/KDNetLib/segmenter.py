@@ -106,8 +106,10 @@ class Segmenter:
         promised = expected_dice(predicted, prepared.array.any(axis=0))
         found = result_warnings(classes)
         if remove_specks(classes, usable.affine, manifest.least_enhancing_ml):
-            promised["ET"] = 0.0  # as for any region that was not found
             found = [f"There was less than {manifest.least_enhancing_ml:g} ml of enhancing tumour, too little to be told from noise; it counts as necrotic core."]
+        volumes = volumes_ml(classes, usable.affine)
+        # What the scan's grid or the removal left nothing of was not found.
+        promised = {region: value if volumes[region] else 0.0 for region, value in promised.items()}
         shared = all(each.calibration == manifest.calibration for each in manifests)
         confidence = calibrated(promised, manifest.calibration["map"]) if shared and manifest.calibration else None
         clock.finish()
@@ -115,7 +117,7 @@ class Segmenter:
             classes=classes,
             affine=usable.affine,
             probabilities=kept,
-            volumes_ml=volumes_ml(classes, usable.affine),
+            volumes_ml=volumes,
             warnings=warnings + messages + found + confidence_warnings(confidence),
             seconds=clock.seconds,
             device=device,

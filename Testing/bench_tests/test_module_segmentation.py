@@ -91,8 +91,8 @@ def test_volumes_are_shown_copied_and_saved(panel, bench, tmp_path):
 
 
 def test_confidence_of_a_calibrated_model_is_shown_saved_and_kept_with_the_scene(model, panel, bench, tmp_path):
-    # Maps without a slope: the confidences are σ(2), σ(1) and σ(-1), whatever the network promises.
-    lines = {"ET": [2.0, 0.0], "TC": [1.0, 0.0], "WT": [-1.0, 0.0]}
+    # Maps without a slope: the confidences are σ(2), σ(1) and σ(-1), whatever the network promises of what it finds.
+    lines = {"ET": [2.0, 0.0, 0.5], "TC": [1.0, 0.0, 0.5], "WT": [-1.0, 0.0, 0.5]}
     curve = {region: [[0.5, 0.5, 10]] for region in lines}
     writeModel(model.parent, calibration={"map": lines, "curve": curve, "cases": 10, "data": "ten", "command": "none"})
     addVolume()

@@ -21,11 +21,12 @@ from KDNetLib.manifest import FORMAT_VERSION, METADATA_KEY, read_manifest
 from KDNetLib.model_card import model_card
 from KDNetLib.model_file import load_model, save_model, write_calibration
 from KDNetLib.networks.encoder_decoder import EncoderDecoder
+from KDNetLib.runners.torch_runner import TorchRunner
 from KDNetLib.segmenter import Segmenter
 
 COARSE = (4.0, 4.0, 4.0)
 CALIBRATION = {
-    "map": {"ET": [-1.0, 0.5], "TC": [0.0, 1.0], "WT": [0.5, 0.0]},
+    "map": {"ET": [-1.0, 0.5, 0.75], "TC": [0.0, 1.0, 0.5], "WT": [0.5, 0.0, 0.25]},
     "curve": {"ET": [[0.3, 0.4, 4], [0.7, 0.65, 6]], "TC": [[0.6, 0.6, 10]], "WT": [[0.8, 0.7, 10]]},
     "cases": 10, "data": "ten cases, each predicted by a network that had not seen its patient", "command": "kdnet calibrate RUN",
 }  # fmt: skip
@@ -67,10 +68,11 @@ def test_the_map_by_hand_and_its_limits():
     confidence = calibrated({"ET": 0.8, "TC": 0.8, "WT": 0.8}, CALIBRATION["map"])
     assert confidence["ET"] == pytest.approx(1 / (1 + np.exp(1 - 0.5 * np.log(4))))
     assert confidence["TC"] == pytest.approx(0.8) and confidence["WT"] == pytest.approx(1 / (1 + np.exp(-0.5)))
-    same = {region: [0.0, 1.0] for region in ("ET", "TC", "WT")}
-    assert calibrated({"ET": 0.0, "TC": 1.0, "WT": 0.01}, same) == pytest.approx({"ET": 0.01, "TC": 0.99, "WT": 0.01})
-    extreme = {"ET": [-99.0, 99.0], "TC": [99.0, 99.0], "WT": [0.0, 99.0]}
-    assert all(0 <= value <= 1 for value in calibrated({"ET": 0.0, "TC": 1.0, "WT": 0.0}, extreme).values())
+    same = {region: [0.0, 1.0, 0.8] for region in ("ET", "TC", "WT")}
+    assert calibrated({"ET": 0.001, "TC": 1.0, "WT": 0.01}, same) == pytest.approx({"ET": 0.01, "TC": 0.99, "WT": 0.01})
+    assert calibrated({"ET": 0.0, "TC": 0.3}, same) == pytest.approx({"ET": 0.8, "TC": 0.3}), "what was not found has a number of its own"
+    extreme = {"ET": [-99.0, 99.0, 0.0], "TC": [99.0, 99.0, 1.0], "WT": [0.0, 99.0, 0.0]}
+    assert all(0 <= value <= 1 for value in calibrated({"ET": 0.001, "TC": 1.0, "WT": 0.001}, extreme).values())
 
 
 def test_low_confidence_is_one_sentence():
@@ -87,7 +89,7 @@ def models(folder, **calibrations):
 
 
 def test_the_segmenter_gives_it_where_the_model_is_calibrated(tmp_path):
-    paths = models(tmp_path, plain=None, one=CALIBRATION, other=CALIBRATION | {"map": CALIBRATION["map"] | {"ET": [0.0, 1.0]}})
+    paths = models(tmp_path, plain=None, one=CALIBRATION, other=CALIBRATION | {"map": CALIBRATION["map"] | {"ET": [0.0, 1.0, 0.5]}})
     image = Image(brain((36, 42, 32), COARSE)[0], affine_of(COARSE))
     plain, one = (Segmenter([path], "cpu").segment(image, probabilities=True) for path in paths[:2])
     assert plain.confidence is None and not any("confidence" in text for text in plain.warnings)
@@ -100,6 +102,24 @@ def test_the_segmenter_gives_it_where_the_model_is_calibrated(tmp_path):
     assert one.promised["WT"] > 0.1
     assert Segmenter([paths[1], paths[1]], "cpu").segment(image).confidence == pytest.approx(one.confidence)
     assert Segmenter(paths[1:], "cpu").segment(image).confidence is None, "models with different calibrations"
+
+
+def test_what_is_lost_on_the_scans_own_grid_was_not_found(tmp_path, monkeypatch):
+    """One voxel of the network's 8 mm with .6 ET: an eighth of it lies at most (3/4)³ of the way to it, so that nothing reaches a half."""
+    path = random_model(tmp_path / "coarse.safetensors", 1, {"preprocessing": {"preset": "whole-brain", "spacing": 8.0}, "calibration": CALIBRATION})
+
+    def predict(self, volume, *_):
+        probabilities = np.zeros((4, *volume.shape[1:]), np.float32)
+        middle = tuple(side // 2 for side in volume.shape[1:])
+        probabilities[(3, *middle)] = 0.6
+        probabilities[0] = 1 - probabilities[3]
+        assert expected_dice(probabilities, volume.any(axis=0))["ET"] > 0.5
+        return probabilities, "cpu"
+
+    monkeypatch.setattr(TorchRunner, "predict", predict)
+    result = Segmenter([path], "cpu").segment(Image(brain((36, 42, 32), COARSE)[0], affine_of(COARSE)))
+    assert not result.classes.any() and set(result.promised.values()) == {0.0}
+    assert result.confidence == {"ET": 0.75, "TC": 0.5, "WT": 0.25}, "the map's third numbers"
 
 
 def test_a_calibration_is_put_into_a_model_file_and_changes_nothing_else(tmp_path):
@@ -118,8 +138,9 @@ def test_a_calibration_is_put_into_a_model_file_and_changes_nothing_else(tmp_pat
 
 
 @pytest.mark.parametrize("change", [
-    {"map": {"ET": [0, 1], "TC": [0, 1]}}, {"map": [1]}, {"map": CALIBRATION["map"] | {"ET": [0]}}, {"map": CALIBRATION["map"] | {"ET": ["0", 1]}},
-    {"map": CALIBRATION["map"] | {"ET": [0, -1]}}, {"map": CALIBRATION["map"] | {"ET": [10**400, 1]}}, {"map": CALIBRATION["map"] | {"XX": [0, 1]}},
+    {"map": {"ET": [0, 1, 0], "TC": [0, 1, 0]}}, {"map": [1]}, {"map": CALIBRATION["map"] | {"ET": [0, 1]}}, {"map": CALIBRATION["map"] | {"ET": ["0", 1, 0]}},
+    {"map": CALIBRATION["map"] | {"ET": [0, -1, 0]}}, {"map": CALIBRATION["map"] | {"ET": [10**400, 1, 0]}}, {"map": CALIBRATION["map"] | {"XX": [0, 1, 0]}},
+    {"map": CALIBRATION["map"] | {"ET": [0, 1, 1.5]}}, {"map": CALIBRATION["map"] | {"ET": [0, 1, None]}},
     {"curve": CALIBRATION["curve"] | {"ET": [[0.5, 0.5]]}}, {"curve": CALIBRATION["curve"] | {"ET": [[1.5, 0.5, 3]]}}, {"curve": {}},
     {"curve": CALIBRATION["curve"] | {"ET": 3}}, {"curve": CALIBRATION["curve"] | {"ET": [[0.5, 0.5, 0.5]]}}, {"cases": 0}, {"cases": True}, {"data": None},
 ])  # fmt: skip

@@ -14,7 +14,7 @@ from KDNetLib.errors import InputError
 from KDNetLib.manifest import read_manifest
 from KDNetLib.model_card import expected_calibration_error, model_card
 from KDNetTrainingLib.cli.calibrate import _as_text
-from KDNetTrainingLib.evaluation.calibration import calibration_of, fit, held_out_confidence, reliability_curve, warned
+from KDNetTrainingLib.evaluation.calibration import calibration_of, fit, held_out_confidence, map_of, reliability_curve, warned
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.run.reliability import draw_reliability
@@ -58,6 +58,15 @@ def test_the_fit_by_hand():
     # One prediction of promise 0.5 (logit 0): the slope stays 1, and the offset solves σ(a) - 0.9 + 0.1 a = 0.
     a, b = fit(np.array([0.5]), np.array([0.9]))
     assert b == pytest.approx(1) and a == pytest.approx(brentq(lambda x: 1 / (1 + np.exp(-x)) - 0.9 + 0.1 * x, 0, 5), abs=1e-4)
+
+
+def test_what_was_not_found_is_judged_apart():
+    """Of four predictions that found nothing three were right: (3 + ½) / (4 + 1). The others are fitted as if these were not there."""
+    promised, dice = overconfident(200, 2.0)
+    with_absent = map_of(np.append(promised, [0.0] * 4), np.append(dice, [1.0, 1.0, 0.0, 1.0]))
+    assert with_absent == pytest.approx([*fit(promised, dice), 0.7])
+    assert map_of(promised, dice)[2] == 0.5, "nothing is known of it"
+    assert map_of(np.zeros(3), np.zeros(3)) == pytest.approx([0.0, 1.0, 0.125]), "nothing is known of what is found"
 
 
 def test_a_promise_that_says_the_contrary_is_not_believed():

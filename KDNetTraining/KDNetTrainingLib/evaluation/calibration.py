@@ -2,7 +2,8 @@
 
 For each region a line on the logit's scale, E[Dice] = σ(a + b logit(promised)) with b ≥ 0: Platt's scaling (1999) of
 the promise, fitted to Dice by the quasi-likelihood of fractional responses (Papke and Wooldridge 1996). b = 1/T is a
-temperature T, a makes up for what is missed or invented throughout. Two numbers are what two dozen cases can bear.
+temperature T, a makes up for what is missed or invented throughout. Two numbers are what two dozen cases can bear. A
+region that was not found promises 0 and reaches 1 (there is none) or 0: such cases have an expectation of their own.
 """
 
 from collections.abc import Callable
@@ -76,7 +77,7 @@ def calibration_of(rows: list[dict], data: str, command: str) -> dict:
     lines, curves = {}, {}
     for region in REGIONS:
         promised, dice = columns_of(rows, region)
-        lines[region] = [round(value, 4) for value in fit(promised, dice)]
+        lines[region] = [round(value, 4) for value in map_of(promised, dice)]
         curves[region] = reliability_curve(held_out_confidence(rows, region), dice)
     return {"map": lines, "curve": curves, "cases": cases, "data": data, "command": command}
 
@@ -84,6 +85,15 @@ def calibration_of(rows: list[dict], data: str, command: str) -> dict:
 def columns_of(rows: list[dict], region: str) -> tuple[np.ndarray, np.ndarray]:
     """Promised and reached Dice of ``region``, one number per row."""
     return tuple(np.array([row[f"{region}_{what}"] for row in rows]) for what in ("promised", "dice"))
+
+
+def map_of(promised: np.ndarray, dice: np.ndarray) -> list[float]:
+    """a, b and c of :func:`KDNetLib.confidence.calibrated` for predictions of one region: :func:`fit` over those that found it.
+
+    c is the mean Dice of the others, drawn to a half by one case's worth: Jeffreys's estimate of a share.
+    """
+    found = promised > 0
+    return [*fit(promised[found], dice[found]), float((dice[~found].sum() + 0.5) / ((~found).sum() + 1))]
 
 
 def fit(promised: np.ndarray, dice: np.ndarray) -> list[float]:
@@ -111,8 +121,8 @@ def held_out_confidence(rows: list[dict], region: str) -> np.ndarray:
     confidence = np.empty(len(rows))
     for group in np.unique(groups):
         own = groups == group
-        line = {region: fit(promised[~own], dice[~own])}
-        confidence[own] = [calibrated({region: value}, line)[region] for value in promised[own]]
+        maps = {region: map_of(promised[~own], dice[~own])}
+        confidence[own] = [calibrated({region: value}, maps)[region] for value in promised[own]]
     return confidence
 
 
