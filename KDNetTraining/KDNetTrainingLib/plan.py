@@ -46,7 +46,7 @@ class Training:
 
     @property
     def baseline(self) -> "Training":
-        """The training of the same network without a teacher."""
+        """The training of the same network without a teacher: of the same fold, seed, skips and network."""
         return replace(self, system="baseline")
 
     @property

@@ -26,6 +26,13 @@ def write_case(folder, name, seed=0, suffixes=OLD, separator="_", ending=".nii.g
     return place
 
 
+def write_cases(folder, count):
+    """Write BraTS2021_00000 and so on, ``count`` cases, each of its own seed, below ``folder``; returns ``folder``."""
+    for index in range(count):
+        write_case(folder, f"BraTS2021_{index:05}", seed=index)
+    return folder
+
+
 def write_decathlon_case(folder, name, seed=0, shape=(30, 34, 28)):
     """Write one case as the Medical Segmentation Decathlon does; returns its images (I, J, K, 4) and class indices."""
     array, labels = brain(shape, SPACING, seed)

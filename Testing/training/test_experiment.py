@@ -21,7 +21,7 @@ from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import preset, preset_names, settings_from
-from training.generated_cases import write_case
+from training.generated_cases import write_case, write_cases
 
 TINY = settings_from({
     "crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 2, "learning_rate": 0.01, "schedule": "polynomial", "inner_validation": 0.3,
@@ -32,10 +32,7 @@ PLAN = Plan(("teacher", "gt+kl+kd"), TINY, "kdnet train DATA RUN", test=("BraTS2
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    for index in range(5):
-        write_case(folder, f"BraTS2021_{index:05}", seed=index)
-    return folder
+    return write_cases(tmp_path_factory.mktemp("data"), 5)
 
 
 def carried_out(plan, data, run, listener=lambda event: None):

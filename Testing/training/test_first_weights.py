@@ -16,7 +16,7 @@ from KDNetTrainingLib.settings import settings_from
 from KDNetTrainingLib.shares import share
 from KDNetTrainingLib.systems.registry import SYSTEMS
 from KDNetTrainingLib.systems.taught import TaughtSystem
-from training.generated_cases import write_case
+from training.generated_cases import write_cases
 
 TINY = settings_from({
     "crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 1, "epochs_teacher": 1, "learning_rate": 0.01, "schedule": "polynomial",
@@ -66,10 +66,7 @@ def test_a_part_holds_all_that_its_students_need():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    for index in range(4):
-        write_case(folder, f"BraTS2021_{index:05}", seed=index)
-    return folder
+    return write_cases(tmp_path_factory.mktemp("data"), 4)
 
 
 def test_a_run_gives_the_student_the_weights_of_its_own_baseline_also_when_resumed(data, tmp_path, monkeypatch):

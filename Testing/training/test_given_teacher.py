@@ -11,7 +11,7 @@ from KDNetTrainingLib.cli import running
 from KDNetTrainingLib.given_teacher import check_teacher
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.settings import settings_from
-from training.generated_cases import write_case
+from training.generated_cases import write_cases
 
 TINY = settings_from({
     "crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 1, "learning_rate": 0.01, "schedule": "polynomial", "inner_validation": 0.3,
@@ -20,10 +20,7 @@ TINY = settings_from({
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    for index in range(4):
-        write_case(folder, f"BraTS2021_{index:05}", seed=index)
-    return folder
+    return write_cases(tmp_path_factory.mktemp("data"), 4)
 
 
 @pytest.fixture(scope="module")

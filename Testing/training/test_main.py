@@ -12,7 +12,7 @@ from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.run.status import RunState
 from KDNetTrainingLib.settings import settings_from
-from training.generated_cases import write_case
+from training.generated_cases import write_cases
 
 SETTINGS = settings_from({
     "crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 1, "learning_rate": 0.01, "schedule": "polynomial", "inner_validation": 0.0,
@@ -22,10 +22,7 @@ LONG = settings_from({"epochs": 100000}, SETTINGS)
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    for index in range(3):
-        write_case(folder, f"BraTS2021_{index:05}", seed=index)
-    return folder
+    return write_cases(tmp_path_factory.mktemp("data"), 3)
 
 
 def started(run, *options, **how):

@@ -27,7 +27,7 @@ from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.run.status import RunState
 from KDNetTrainingLib.settings import settings_from
 from KDNetTrainingLib.shares import share
-from training.generated_cases import write_case
+from training.generated_cases import write_cases
 from training.test_status import command, parsed
 
 TINY = settings_from({
@@ -73,10 +73,7 @@ def test_the_dearest_work_goes_first_to_who_has_least():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    for index in range(4):
-        write_case(folder, f"BraTS2021_{index:05}", seed=index)
-    return folder
+    return write_cases(tmp_path_factory.mktemp("data"), 4)
 
 
 @pytest.fixture(scope="module")

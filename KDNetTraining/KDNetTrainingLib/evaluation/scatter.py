@@ -2,7 +2,7 @@
 
 from KDNetLib.labels import REGIONS
 from KDNetTrainingLib.evaluation.statistics import dice_by_case
-from KDNetTrainingLib.evaluation.summaries import baseline_of, in_papers_order
+from KDNetTrainingLib.evaluation.summaries import in_papers_order
 from KDNetTrainingLib.evaluation.text import name_of
 from KDNetTrainingLib.plan import Training
 from KDNetTrainingLib.run.canvas import FAINT
@@ -32,7 +32,7 @@ def scatter_on(new_canvas: type, rows: list[dict], trainings: list[Training]):
         top = _HEAD + line * height + _TOP
         canvas.text((22, top + _SIDE / 2), name_of(training), 13, turned=True)
         for place, region in enumerate(REGIONS):
-            _panel(canvas, _LEFT + place * (_SIDE + _GAP), top, region, of_region[region], name_of(baseline_of(training)))
+            _panel(canvas, _LEFT + place * (_SIDE + _GAP), top, region, of_region[region], name_of(training.baseline))
     return canvas
 
 
@@ -40,7 +40,7 @@ def _common(rows: list[dict], training: Training) -> dict[str, list[tuple[float,
     """By region the Dice of the baseline and of ``training`` for every case that both were tested on."""
     found = {}
     for region in REGIONS:
-        baseline, student = (dice_by_case(rows, label, region, "native") for label in (baseline_of(training).label, training.label))
+        baseline, student = (dice_by_case(rows, label, region, "native") for label in (training.baseline.label, training.label))
         found[region] = [(baseline[case], student[case]) for case in sorted(baseline.keys() & student.keys())]
     return found
 

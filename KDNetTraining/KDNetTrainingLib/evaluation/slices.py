@@ -16,7 +16,7 @@ from KDNetTrainingLib.evaluation.results import collect, scores_path
 from KDNetTrainingLib.evaluation.scatter import STUDENT
 from KDNetTrainingLib.evaluation.scoring import segmented
 from KDNetTrainingLib.evaluation.statistics import dice_by_case
-from KDNetTrainingLib.evaluation.summaries import baseline_of, in_papers_order
+from KDNetTrainingLib.evaluation.summaries import in_papers_order
 from KDNetTrainingLib.evaluation.text import name_of
 from KDNetTrainingLib.plan import Plan, Training
 from KDNetTrainingLib.run.canvas import Canvas
@@ -93,7 +93,7 @@ def segmented_again(
     cannot be read.
     """
     settings = plan.settings
-    columns = {"Baseline": baseline_of(student), "Student": student, "Teacher": student.teacher}
+    columns = {"Baseline": student.baseline, "Student": student, "Teacher": student.teacher}
     (scan,), affine = case.read([settings.student_modality])
     predictions = {}
     for name, training in columns.items():

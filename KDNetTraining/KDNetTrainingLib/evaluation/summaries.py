@@ -1,6 +1,6 @@
 """What the scores say of each system: mean Dice and sd over folds, and its difference to the baseline."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from KDNetLib.labels import REGIONS
 from KDNetTrainingLib.evaluation.results import SPACES
@@ -8,7 +8,6 @@ from KDNetTrainingLib.evaluation.statistics import bootstrap_interval, mean_and_
 from KDNetTrainingLib.plan import Training
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
-BASELINE = "baseline"
 _SEED = 0  # of the bootstrap: the same table from the same scores
 
 
@@ -61,13 +60,8 @@ def in_papers_order(trainings: list[Training]) -> list[Training]:
     return list({training.label: training for training in order}.values())
 
 
-def baseline_of(training: Training) -> Training:
-    """The baseline that ``training`` is compared with: of the same fold, seed, skips and network."""
-    return replace(training, system=BASELINE)
-
-
 def _differences(own: list[dict], rows: list[dict], training: Training) -> dict[str, dict[str, Difference]]:
-    baseline = baseline_of(training).label
+    baseline = training.baseline.label
     if training.label == baseline:
         return {}
     both = own + [row for row in rows if row["system"] == baseline]
