@@ -136,7 +136,7 @@ class Plan:
         """The settings with the skips, the network and the seed of ``training``; where it is taught, without the coarse epochs.
 
         A teacher whose last epochs were fine has nothing to say of coarse samples, and the student begins with its
-        weights or the baseline's. Of crops and whole scans a student has as many epochs as the others.
+        weights or the baseline's. Of its own epochs as large a share are whole scans as of the others' fine ones.
         """
         seeds = self.seeds or (self.settings.seed,)
         seed = seeds[0] if training.seed is None else training.seed
@@ -147,9 +147,11 @@ class Plan:
         return replace(own, coarse=0.0, whole=(stages.epochs - stages.whole_from) / (stages.epochs - stages.fine_from))
 
     def epochs(self, training: Training) -> int:
-        """How many epochs ``training`` has: of a taught one those that are fine for all."""
-        epochs = (self.settings.epochs_teacher if training.system == "teacher" else 0) or self.settings.epochs
-        return epochs - stages_of(self.settings, epochs).fine_from if SYSTEMS[training.system].taught else epochs
+        """How many epochs ``training`` has: a taught one without a number of its own those that are fine for all."""
+        settings = self.settings
+        if SYSTEMS[training.system].taught:
+            return settings.epochs_student or settings.epochs - stages_of(settings, settings.epochs).fine_from
+        return (settings.epochs_teacher if training.system == "teacher" else 0) or settings.epochs
 
     def cost(self, training: Training) -> float:
         """About how long ``training`` takes, in epochs of crops of the baseline."""

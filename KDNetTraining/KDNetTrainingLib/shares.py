@@ -9,9 +9,8 @@ def share(plan: Plan, part: Part) -> list[Training]:
     """The trainings that are ``part``'s, in the plan's order: in every process the same, each training in one part.
 
     A teacher and all whom it teaches stay together, with the baseline where they begin with its weights; every other
-    training is on its own. The dearest go first, each to
-    the part that has least to do so far (the rule of Graham, 1969: at most a third above the best possible). Raises
-    InputError where there are fewer such units than parts.
+    training is on its own. The dearest go first, each to the part that has least to do so far (the rule of Graham, 1969:
+    at most a third above the best possible). Raises InputError where there are fewer such units than parts.
     """
     trainings = plan.trainings()
     units: list[list[Training]] = []

@@ -137,6 +137,7 @@ def _title(name):
         "temperature": _("Temperature T"),
         "alpha": _("Weight α of KL"),
         "epochs_teacher": _("Teacher's epochs"),
+        "epochs_student": _("Student's epochs"),
         "distillation_mask": _("Taught voxels"),
         "student_from_teacher": _("Start from teacher"),
         "student_from_baseline": _("Start from baseline"),

@@ -73,6 +73,16 @@ def test_the_teacher_may_have_epochs_of_its_own():
     assert [same.epochs(training) for training in same.trainings()] == [9, 9]
 
 
+def test_a_student_may_have_epochs_of_its_own_with_the_others_share_of_whole_scans():
+    values = {"epochs": 20, "epochs_teacher": 8, "epochs_student": 10, "whole": 0.2, "schedule": "polynomial", "student_from_baseline": True}
+    plan = Plan(("gt+kd",), settings_from(values), "")
+    assert [(training.system, plan.epochs(training), plan.stages(training).whole_from) for training in plan.trainings()] == [
+        ("baseline", 20, 16), ("teacher", 8, 6), ("gt+kd", 10, 8),
+    ]  # fmt: skip
+    coarse = replace(plan, settings=replace(plan.settings, crop=(64, 64, 64), coarse=0.5))  # of ten fine epochs four are whole scans
+    assert [(plan.epochs, plan.fine_from, plan.whole_from) for plan in map(coarse.stages, coarse.trainings())] == [(20, 10, 16), (8, 4, 6), (10, 0, 6)]
+
+
 def test_a_plan_survives_being_written():
     plan = Plan(("baseline",), settings_from({"folds": 3, "crop": (32, 48, 64)}), "kdnet train", seeds=(4, 2), name="x")
     assert plan_from(json.loads(json.dumps(plan.as_dict()))) == plan
