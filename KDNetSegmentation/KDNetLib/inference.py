@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,6 @@ import torch
 from KDNetLib.errors import DeviceError
 from KDNetLib.memory import fits, is_out_of_memory
 from KDNetLib.networks.base import Network
-from KDNetLib.runners.runner import FLIPS
 from KDNetLib.tracker import Tracker
 
 _SMALLEST_TILE = 64
@@ -21,7 +20,7 @@ def predict(
     networks: list[Network],
     volume: np.ndarray,
     device: torch.device,
-    flips: bool,
+    flips: Sequence[tuple[int, ...]],
     step: Callable[[float], None],
     on_message: Callable[[str], None],
 ) -> tuple[np.ndarray, torch.device]:
@@ -30,7 +29,7 @@ def predict(
     Args:
         networks: on any device; moved to ``device``.
         volume: (C, X, Y, Z) float32, each side a multiple of the networks' divisor.
-        flips: average over the 8 flips along the axes.
+        flips: average over copies, each mirrored along some axes (see runners/runner.py).
         step: called with shares of the whole work, which sum to 1; raising in it ends the work.
         on_message: told in a sentence of every fallback (smaller tiles, CPU).
     Raises:
@@ -88,11 +87,10 @@ def _predict_on(networks, volume, tile, device, flips, step) -> torch.Tensor:
 
 
 def _mean_probabilities(networks, part, flips, step) -> torch.Tensor:
-    """Over ``networks`` and, where ``flips``, over the 8 flips of ``part``; stays on its device."""
-    flip_sets = FLIPS if flips else [()]
-    count = len(networks) * len(flip_sets)
+    """Over ``networks`` and over ``part`` mirrored along each of ``flips``; stays on its device."""
+    count = len(networks) * len(flips)
     total = None
-    for network, axes in itertools.product(networks, flip_sets):
+    for network, axes in itertools.product(networks, flips):
         turned = part.flip(axes) if axes else part  # torch copies also where there is nothing to flip
         found = _probabilities(network.to(part.device), turned, lambda share: step(share / count))
         found = found.flip(axes) if axes else found

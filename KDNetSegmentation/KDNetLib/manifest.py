@@ -31,7 +31,7 @@ _REQUIRED = {
 #: Of the optional field ``calibration``. A reader that does not know the field passes it over, so it needs no new format.
 _CALIBRATION = {"map": dict, "curve": dict, "cases": int, "data": str, "command": str}
 _CALIBRATED = ("ET", "TC", "WT")
-#: ml; more is no speck. ``least_enhancing_ml`` is optional like ``calibration``: no version without it was ever released.
+#: ml; more is no speck. ``least_enhancing_ml`` and ``mirrored`` are optional like ``calibration``: no version without them was ever released.
 LARGEST_SPECK_ML = 2.0
 
 
@@ -51,6 +51,7 @@ class Manifest:
     again.
 
     ``least_enhancing_ml``: enhancing tumour of less than that in all counts as necrotic core (see postprocessing.py).
+    ``mirrored``: the probabilities are the mean of those of the scan and of its mirror image, left and right exchanged.
     """
 
     format_version: int
@@ -67,11 +68,12 @@ class Manifest:
     sha256: str
     calibration: dict | None = None
     least_enhancing_ml: float = 0.0
+    mirrored: bool = False
 
     @property
     def use(self) -> tuple:
         """What is the same in models that can be averaged, or calibrated together: all that is done before and after the network."""
-        return self.modalities, self.preprocessing, self.classes, self.least_enhancing_ml
+        return self.modalities, self.preprocessing, self.classes, self.least_enhancing_ml, self.mirrored
 
 
 def read_manifest(path) -> Manifest:
@@ -128,8 +130,11 @@ def parse_manifest(header: dict, name: str) -> Manifest:
     if type(speck) not in (int, float) or not 0 <= speck <= LARGEST_SPECK_ML:
         reason = f"its least_enhancing_ml is not a volume from 0 to {LARGEST_SPECK_ML:g}"
         raise ModelError(f"The manifest of {name} is damaged ({reason}); get the file again.")
+    mirrored = content.get("mirrored", False)
+    if type(mirrored) is not bool:
+        raise ModelError(f"The manifest of {name} is damaged (its mirrored is neither true nor false); get the file again.")
     required = {field: content[field] for field in _REQUIRED}
-    return Manifest(**required, calibration=content.get("calibration"), least_enhancing_ml=speck)
+    return Manifest(**required, calibration=content.get("calibration"), least_enhancing_ml=speck, mirrored=mirrored)
 
 
 def weights_hash(tensors: Iterable[tuple[str, str, list[int], bytes]]) -> str:

@@ -18,6 +18,7 @@ def model_card(manifest: Manifest) -> str:
         "Input": ", ".join(manifest.modalities),
         "Output": ", ".join(manifest.classes),
         "Preprocessing": _settings(manifest.preprocessing),
+        "Applied to": "the scan and its mirror image, left and right exchanged, averaged" if manifest.mirrored else "the scan",
         "Postprocessing": _postprocessing(manifest.least_enhancing_ml),
         "Architecture": f"{manifest.architecture.get('name', 'unknown')} ({_settings(manifest.architecture.get('parameters'))})",
         "Licence": manifest.licence,

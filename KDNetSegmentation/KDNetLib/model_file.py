@@ -19,8 +19,8 @@ def save_model(path, network: Network, description: dict) -> Manifest:
     """Write ``network`` in half precision with its manifest, atomically; returns the manifest written.
 
     ``description`` gives the manifest's ``name``, ``title``, ``modalities``, ``preprocessing``, ``classes``,
-    ``training``, ``measured``, ``licence`` and ``citation``, and may give ``calibration`` and ``least_enhancing_ml``; the
-    rest is added here. Half precision halves the file; trained weights lie well inside its range. Raises ModelError where
+    ``training``, ``measured``, ``licence`` and ``citation``, and may give ``calibration``, ``least_enhancing_ml`` and
+    ``mirrored``; the rest is added here. Half precision halves the file; trained weights lie well inside its range. Raises ModelError where
     the description is incomplete or the file cannot be written.
     """
     path = Path(path)

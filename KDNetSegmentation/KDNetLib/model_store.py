@@ -72,7 +72,7 @@ def find_model(name_or_path) -> Path:
 
 
 def fingerprint(paths) -> str:
-    """Names, hashes and limits of the models at ``paths``, which tell whether an earlier result was made by the same ones.
+    """Names, hashes and what else decides labels of the models at ``paths``, which tell whether an earlier result was made by the same ones.
 
     Raises ModelError.
     """
@@ -81,7 +81,7 @@ def fingerprint(paths) -> str:
 
 def _fingerprint(manifest) -> str:
     limit = f" {manifest.least_enhancing_ml:g} ml" if manifest.least_enhancing_ml else ""
-    return f"{manifest.name} {manifest.sha256[:12]}{limit}"
+    return f"{manifest.name} {manifest.sha256[:12]}{limit}{' mirrored' if manifest.mirrored else ''}"
 
 
 def import_model(path, replace: bool = False) -> StoredModel:

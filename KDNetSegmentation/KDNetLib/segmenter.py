@@ -17,7 +17,7 @@ from KDNetLib.memory import is_out_of_memory
 from KDNetLib.manifest import Manifest, read_manifest
 from KDNetLib.postprocessing import remove_specks
 from KDNetLib.preprocessing import Preprocessing
-from KDNetLib.runners.runner import Runner, new_runner
+from KDNetLib.runners.runner import FLIPS, MIRRORED, ONCE, Runner, new_runner
 from KDNetLib.voxel_size import voxel_ml
 
 #: Where the stages end on a progress bar from 0 to 1; shares of the time measured on two CPU cores.
@@ -51,7 +51,7 @@ class Segmenter:
     """One model, or several folds of one training averaged, ready for one scan after another.
 
     The weights are read at the first :meth:`segment` and stay. ``device`` is ``auto``, ``cpu``, ``cuda``, ``cuda:1``,
-    ``mps``, ``openvino``; ``flips`` averages over the 8 flips (8 times the time); ``on_message`` is told of fallbacks in sentences.
+    ``mps``, ``openvino``; ``flips`` averages over all 8 flips, whatever the model asks for (8 times the time of one); ``on_message`` is told of fallbacks in sentences.
 
     Raises ModelError where no file is given.
     """
@@ -100,7 +100,8 @@ class Segmenter:
             messages.append(text)
             self._on_message(text)
 
-        predicted, device = runner.predict(prepared.array, self._flips, clock.advance, tell)
+        flips = FLIPS if self._flips else MIRRORED if manifest.mirrored else ONCE
+        predicted, device = runner.predict(prepared.array, flips, clock.advance, tell)
         clock.start("Returning to the scan's grid")
         classes, kept = prepared.restore(predicted, probabilities)
         promised = expected_dice(predicted, prepared.array.any(axis=0))

@@ -51,6 +51,7 @@ def export_model(
         "preprocessing": {"preset": settings.preprocessing, "spacing": settings.spacing},
         "classes": ["background", "NCR", "ED", "ET"],
         "least_enhancing_ml": settings.least_enhancing,
+        "mirrored": settings.mirrored,
         "training": {
             "summary": _summary(plan, training, system, trained_on),
             "data": plan.data_text or f"{trained_on} cases of the trainer's own folder",
@@ -92,6 +93,7 @@ def export_ensemble(
         "preprocessing": first.preprocessing,
         "classes": first.classes,
         "least_enhancing_ml": first.least_enhancing_ml,
+        "mirrored": first.mirrored,
         "training": {
             **first.training,
             "summary": f"{len(members)} networks, one per {each} of a cross-validation, their class probabilities averaged; the first: {first.training['summary']}",

@@ -147,6 +147,7 @@ def _title(name):
         "inner_validation": _("Validation share"),
         "coarse": _("Coarse share"),
         "whole": _("Whole scans share"),
+        "mirrored": _("Average with mirror image"),
         "least_enhancing": _("Least ET (ml)"),
         "spacing": _("Spacing (mm)"),
     }

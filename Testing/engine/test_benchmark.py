@@ -26,6 +26,7 @@ from KDNetLib.manifest import read_manifest
 from KDNetLib.model_file import save_model
 from KDNetLib.networks.ensemble import ensemble_of
 from KDNetLib.runners.openvino_runner import OpenVINORunner
+from KDNetLib.runners.runner import FLIPS, ONCE
 
 
 def timed(seconds, network, peak=1e9, spacing=None, **stages):
@@ -161,10 +162,10 @@ def test_networks_in_openvino_are_watched(tmp_path):
     volume = np.random.default_rng(0).normal(size=(1, 32, 16, 16)).astype(np.float32)
     runner = OpenVINORunner([random_model(tmp_path / "m.safetensors", levels=4, skips=3)])
     with OpenVINOWatch() as watch:
-        runner.predict(volume, True, lambda share: None, print)
+        runner.predict(volume, FLIPS, lambda share: None, print)
     assert watch.calls == 8 and watch.voxels == (32, 16, 16) and watch.total > 0
     before = watch.total
-    runner.predict(volume, False, lambda share: None, print)
+    runner.predict(volume, ONCE, lambda share: None, print)
     assert (watch.calls, watch.total) == (8, before), "not after the context"
 
 

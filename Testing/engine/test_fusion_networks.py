@@ -19,6 +19,7 @@ from KDNetLib.networks.hved import UHVED, product_of_gaussians
 from KDNetLib.networks.registry import architecture
 from KDNetLib.networks.u_hemis import UHeMIS
 from KDNetLib.preprocessing import Preprocessing
+from KDNetLib.runners.runner import ONCE
 from KDNetLib.segmenter import Segmenter
 
 NETWORKS = (HeMIS, UHeMIS, UHVED, GatedFusion)
@@ -269,5 +270,5 @@ def test_a_model_file_of_it_segments_a_scan(kind, tmp_path):
     with torch.no_grad():
         expected, _ = prepared.restore(torch.softmax(whole.decode(whole.fuse(padded, [1])), dim=1)[0].numpy())
     assert (found.classes == expected).mean() > 0.9999 and len(np.unique(found.classes)) > 1
-    probabilities, _ = predict([loaded], prepared.array, torch.device("cpu"), False, lambda share: None, lambda message: None)
+    probabilities, _ = predict([loaded], prepared.array, torch.device("cpu"), ONCE, lambda share: None, lambda message: None)
     assert np.isfinite(probabilities).all()

@@ -14,6 +14,7 @@ from KDNetLib import inference, memory
 from KDNetLib.errors import DeviceError
 from KDNetLib.inference import predict
 from KDNetLib.memory import available_bytes, is_out_of_memory, needed_bytes
+from KDNetLib.runners.runner import FLIPS, MIRRORED, ONCE
 
 CPU = torch.device("cpu")
 
@@ -41,31 +42,34 @@ def little_memory(monkeypatch, voxels):
 
 def test_one_pass_is_the_softmax_of_a_forward():
     network, x = random_network(), volume(24, 32, 16)
-    found, device = predict([network], x, CPU, False, ignore, ignore)
+    found, device = predict([network], x, CPU, ONCE, ignore, ignore)
     logits = network(torch.from_numpy(x)[None])[0].double().numpy()
     expected = np.exp(logits) / np.exp(logits).sum(axis=0)
     assert device == CPU and found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_flips_are_the_mean_of_eight_forwards():
+ALL_FLIPS = [axes for count in range(4) for axes in itertools.combinations((0, 1, 2), count)]
+
+
+@pytest.mark.parametrize(("flips", "flipped"), [(FLIPS, ALL_FLIPS), (MIRRORED, [(), (0,)])])
+def test_flips_are_the_mean_of_as_many_forwards(flips, flipped):
     network, x = random_network(), volume(16, 24, 8)
-    flipped = [axes for count in range(4) for axes in itertools.combinations((0, 1, 2), count)]
-    assert len(flipped) == 8
+    assert len(ALL_FLIPS) == 8
     parts = []
     for axes in flipped:
         turned = np.flip(x[0], axes).copy()
         probabilities = torch.softmax(network(torch.from_numpy(turned)[None, None])[0], dim=0).numpy()
         parts.append(np.flip(probabilities, [axis + 1 for axis in axes]))
-    found = predict([network], x, CPU, True, ignore, ignore)[0]
+    found = predict([network], x, CPU, flips, ignore, ignore)[0]
     np.testing.assert_allclose(found, np.mean(parts, axis=0), atol=1e-5)
     assert np.abs(found - parts[0]).max() > 1e-3, "flips change this network's answer, so the mean was really taken"
 
 
 def test_an_ensemble_is_the_mean():
     networks, x = [random_network(seed) for seed in (1, 2, 3)], volume(16, 16, 24)
-    single = [predict([network], x, CPU, False, ignore, ignore)[0] for network in networks]
-    found = predict(networks, x, CPU, False, ignore, ignore)[0]
+    single = [predict([network], x, CPU, ONCE, ignore, ignore)[0] for network in networks]
+    found = predict(networks, x, CPU, ONCE, ignore, ignore)[0]
     np.testing.assert_allclose(found, sum(single) / 3, atol=1e-6, rtol=1e-5)
 
 
@@ -79,20 +83,20 @@ def test_tiles_of_a_pointwise_network_equal_one_forward(monkeypatch):
             block[0].weight[:, :, 1, 1, 1] = centre
     network.decoder[0][0][0].weight[:, 2:] = 0  # nothing from below, which would mix neighbours
     x, messages = volume(40, 50, 34), []
-    whole = predict([network], x, CPU, False, ignore, ignore)[0]
+    whole = predict([network], x, CPU, ONCE, ignore, ignore)[0]
     little_memory(monkeypatch, 32**3)
     monkeypatch.setattr(inference, "_SMALLEST_TILE", 32)
-    tiled = predict([network], x, CPU, False, ignore, messages.append)[0]
+    tiled = predict([network], x, CPU, ONCE, ignore, messages.append)[0]
     np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
     assert messages == ["Memory of cpu does not suffice for the whole brain at once; working in tiles of 32×32×32."]
 
 
 def test_tiles_of_a_network_without_norm_are_close_to_one_forward(monkeypatch):
     network, x = without_norm(random_network(levels=2, skips=1)), volume(48, 32, 32)
-    whole = predict([network], x, CPU, False, ignore, ignore)[0]
+    whole = predict([network], x, CPU, ONCE, ignore, ignore)[0]
     little_memory(monkeypatch, 32**3)
     monkeypatch.setattr(inference, "_SMALLEST_TILE", 32)
-    tiled = predict([network], x, CPU, False, ignore, ignore)[0]
+    tiled = predict([network], x, CPU, ONCE, ignore, ignore)[0]
     difference = np.abs(tiled - whole)
     assert difference[:, :8].max() < 1e-5, "only the first tile sees this part"
     assert 0 < difference.max() < 0.05 * (whole.max() - whole.min())
@@ -118,7 +122,7 @@ def test_tiles_cover_every_voxel_and_overlap_by_half(side, tile):
     assert all(start + tile <= max(side, tile) for start in starts)
 
 
-@pytest.mark.parametrize("flips", [False, True])
+@pytest.mark.parametrize("flips", [ONCE, FLIPS], ids=["once", "flips"])
 @pytest.mark.parametrize("voxels", [10**9, 16**3])
 def test_steps_sum_to_one(monkeypatch, flips, voxels):
     little_memory(monkeypatch, voxels)
@@ -141,7 +145,7 @@ def test_a_device_that_runs_out_is_followed_by_smaller_tiles(monkeypatch):
 
     monkeypatch.setattr(inference, "_predict_on", refuse_large)
     monkeypatch.setattr(inference, "_SMALLEST_TILE", 32)
-    predict([random_network(levels=2, skips=1)], volume(48, 32, 32), CPU, False, steps.append, messages.append)
+    predict([random_network(levels=2, skips=1)], volume(48, 32, 32), CPU, ONCE, steps.append, messages.append)
     assert sum(steps) == pytest.approx(1)
     assert len(messages) == 1 and "tiles of 32×32×32" in messages[0]
 
@@ -150,7 +154,7 @@ def test_other_errors_are_not_taken_for_missing_memory():
     network = random_network()
     network.head.weight = torch.nn.Parameter(torch.zeros(4, 9, 1, 1, 1), requires_grad=False)
     with pytest.raises(RuntimeError, match="channels"):
-        predict([network], volume(16, 16, 16), CPU, False, ignore, ignore)
+        predict([network], volume(16, 16, 16), CPU, ONCE, ignore, ignore)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's address space so that allocations fail")
@@ -167,7 +171,7 @@ def test_real_shortage_of_memory():
         "network = random_network(width=4, levels=2, skips=1)\n"
         "def run(*shape):\n"
         "    messages = []\n"
-        "    try: predict([network], np.zeros((1, *shape), np.float32), torch.device('cpu'), False, lambda s: None, messages.append)\n"
+        "    try: predict([network], np.zeros((1, *shape), np.float32), torch.device('cpu'), [()], lambda s: None, messages.append)\n"
         "    except DeviceError: return 'refused'\n"
         "    return 'tiles' if messages else 'whole'\n"
         "run(16, 16, 16)\n"
@@ -191,7 +195,7 @@ def test_not_even_the_smallest_tile_fits(monkeypatch):
 
     monkeypatch.setattr(inference, "_predict_on", refuse)
     with pytest.raises(DeviceError, match="not enough memory, even in small tiles"):
-        predict([random_network()], volume(16, 16, 16), CPU, False, ignore, ignore)
+        predict([random_network()], volume(16, 16, 16), CPU, ONCE, ignore, ignore)
 
 
 def test_memory_is_told_and_its_lack_recognised():

@@ -17,6 +17,7 @@ from KDNetLib.model_file import save_model
 from KDNetLib.networks.ensemble import Ensemble, ensemble_of
 from KDNetLib.networks.hemis import HeMIS
 from KDNetLib.runners import openvino_runner
+from KDNetLib.runners.runner import FLIPS, ONCE
 from KDNetLib.segmenter import Segmenter
 
 pytest.importorskip("openvino", reason="OpenVINO is optional; install it with pip install openvino")
@@ -70,8 +71,14 @@ def models(folder, count=2):
     return paths, folder / "all.safetensors"
 
 
+@pytest.fixture
+def float32(monkeypatch):
+    """OpenVINO in float32 also on processors where it takes bfloat16: what random networks are compared with torch in."""
+    monkeypatch.setattr(openvino_runner, "_precision", lambda core: "f32")
+
+
 @pytest.mark.parametrize("flips", [False, True])
-def test_labels_agree_with_torchs(tmp_path, flips):
+def test_labels_agree_with_torchs(tmp_path, flips, float32):
     paths, ensemble = models(tmp_path)
     image = Image(brain((60, 66, 56) if not flips else (30, 34, 28))[0], affine_of())
     for several in ([paths[0]], paths, [ensemble]) if flips else ([paths[0]], [paths[1], ensemble]):  # files count alike
@@ -89,6 +96,18 @@ def test_a_known_tumour_is_found_and_a_second_scan_of_another_size_too(tmp_path)
         assert (segmenter.segment(Image(first, affine_of())).classes == labels).mean() > 0.999
     second, labels = brain((44, 50, 48), seed=1)
     assert (segmenter.segment(Image(second, affine_of())).classes == labels).mean() > 0.99
+
+
+@pytest.mark.parametrize(("own", "taken"), [("bf16", "bf16"), ("f16", "f32"), ("f32", "f32")])
+def test_bfloat16_is_taken_where_it_is_openvinos_own_choice(own, taken):
+    import openvino
+
+    class Core:
+        def get_property(self, *asked):
+            assert asked == ("CPU", "INFERENCE_PRECISION_HINT")
+            return getattr(openvino.Type, own)
+
+    assert openvino_runner._precision(Core()) == taken
 
 
 def test_torch_is_not_imported(tmp_path):
@@ -112,14 +131,14 @@ def test_progress_sums_to_one_and_cancelling_ends_it(tmp_path):
     paths, _ = models(tmp_path)
     volume = np.random.default_rng(0).normal(size=(1, 32, 32, 32)).astype(np.float32)
     shares = []
-    OpenVINORunner(paths).predict(volume, True, shares.append, print)
+    OpenVINORunner(paths).predict(volume, FLIPS, shares.append, print)
     assert sum(shares) == pytest.approx(1) and len([share for share in shares if share]) == 16
 
     def stop(share):
         raise Cancelled("stop")
 
     with pytest.raises(Cancelled):
-        OpenVINORunner(paths).predict(volume, False, stop, print)
+        OpenVINORunner(paths).predict(volume, ONCE, stop, print)
 
 
 @pytest.mark.parametrize(("said", "used"), [("1", 1), ("x", None), ("0", None)])
@@ -127,16 +146,16 @@ def test_it_takes_as_many_threads_as_torch_would(tmp_path, monkeypatch, said, us
     (path, _), _ = models(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", said)
     runner = OpenVINORunner([path])
-    runner.predict(np.ones((1, 16, 16, 16), np.float32), False, lambda share: None, print)
+    runner.predict(np.ones((1, 16, 16, 16), np.float32), ONCE, lambda share: None, print)
     threads = runner._compiled[0].get_property("INFERENCE_NUM_THREADS")
     assert threads == used if used else threads >= 1
 
 
 @pytest.mark.parametrize("how", ["estimated", "refused"])
-def test_torch_takes_over_where_memory_does_not_suffice(tmp_path, monkeypatch, how):
+def test_torch_takes_over_where_memory_does_not_suffice(tmp_path, monkeypatch, float32, how):
     (path, _), _ = models(tmp_path)
     volume = np.random.default_rng(0).normal(size=(1, 32, 32, 32)).astype(np.float32)
-    expected, _ = OpenVINORunner([path]).predict(volume, False, lambda share: None, print)
+    expected, _ = OpenVINORunner([path]).predict(volume, ONCE, lambda share: None, print)
     shares = []
     runner = OpenVINORunner([path])
     if how == "estimated":
@@ -146,7 +165,7 @@ def test_torch_takes_over_where_memory_does_not_suffice(tmp_path, monkeypatch, h
             raise RuntimeError("Exception from src/inference: std::bad_alloc")
 
         monkeypatch.setattr(openvino_runner, "run_network", refuse)
-    found, used = runner.predict(volume, False, shares.append, print)
+    found, used = runner.predict(volume, ONCE, shares.append, print)
     assert used == "cpu" and sum(shares) == pytest.approx(1)
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
@@ -193,7 +212,7 @@ def test_damaged_files_are_refused_as_ever(tmp_path, monkeypatch):
     ensemble.parameters_given = {**ensemble.parameters_given, "members": 3}
     save_model(path, ensemble, DESCRIPTION)
     with pytest.raises(ModelError, match="do not fit"):
-        OpenVINORunner([path]).predict(np.zeros((1, 16, 16, 16), np.float32), False, lambda share: None, print)
+        OpenVINORunner([path]).predict(np.zeros((1, 16, 16, 16), np.float32), ONCE, lambda share: None, print)
     ensemble = ensemble_of([random_network(seed, width=2) for seed in range(2)])
     monkeypatch.setattr(ensemble, "state_dict", lambda: {**Ensemble.state_dict(ensemble), "members.0": torch.zeros(1)})
     save_model(path, ensemble, DESCRIPTION)

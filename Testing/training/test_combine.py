@@ -28,7 +28,7 @@ def finished(tmp_path, request):
     RunFolder(tmp_path / "run").write("folds", {"folds": [NAMES[:2], NAMES[2:]]})
     for training in plan.trainings():
         path = tmp_path / "run" / "models" / f"{plan.model_name(training)}.safetensors"
-        random_model(path, training.fold, DESCRIPTION | {"name": path.stem, "least_enhancing_ml": 0.2})
+        random_model(path, training.fold, DESCRIPTION | {"name": path.stem, "least_enhancing_ml": 0.2, "mirrored": True})
         rows = [
             {"system": "baseline", "fold": training.fold, "seed": 0, "case": name, "space": space}
             | {f"{region}_{ending}": dice for region in ("ET", "TC", "WT") for ending in ("dice", "hd95", "volume_ml", "reference_ml")}
@@ -45,7 +45,7 @@ def test_the_folds_become_one_model_with_an_honest_card(finished, capsys):
     path = finished / "models" / "mine.safetensors"
     assert (code, out.strip()) == (0, str(path)), err
     network, manifest = load_model(path)
-    assert len(network.members) == 2 and (manifest.name, manifest.title) == ("mine", "Four brains, mean of 2 networks") and manifest.licence == "MIT" and manifest.least_enhancing_ml == 0.2
+    assert len(network.members) == 2 and (manifest.name, manifest.title) == ("mine", "Four brains, mean of 2 networks") and manifest.licence == "MIT" and manifest.least_enhancing_ml == 0.2 and manifest.mirrored
     for place, member in enumerate(network.members, start=1):
         single = load_model(finished / "models" / f"tiny-fold-{place}.safetensors")[0].state_dict()
         assert all((value == single[key]).all() for key, value in member.state_dict().items())

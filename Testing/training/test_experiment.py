@@ -73,7 +73,7 @@ def test_the_model_file_is_what_segments_and_says_what_it_is(finished):
     run = finished
     _, manifest = model_of(run)
     assert manifest.modalities == ["t1ce"] and manifest.preprocessing == {"preset": "paper", "spacing": 4.0}
-    assert manifest.least_enhancing_ml == 0.5
+    assert manifest.least_enhancing_ml == 0.5 and not manifest.mirrored
     own, teachers = manifest.measured
     assert own["cases"] == 1 and "BraTS2021_00004, held out of training" in own["dataset"] and "its teacher" in teachers["dataset"]
     scores = (run / "all/gt+kl+kd/scores.csv").read_text()

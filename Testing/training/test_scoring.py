@@ -1,5 +1,7 @@
 """Scores against what the segmenter writes and against hand-counted overlaps."""
 
+from dataclasses import replace
+
 import nibabel
 import numpy as np
 import pytest
@@ -90,6 +92,17 @@ def test_specks_are_scored_as_the_model_file_gives_them(one_case, tmp_path):
     assert without["TC_volume_ml"] == result.volumes_ml["TC"] and without["ET_volume_ml"] == result.volumes_ml["ET"]
     assert without["ET_volume_ml"] == 0 < row["ET_volume_ml"] < 2
     np.testing.assert_array_equal(segmented([loaded], case, ["t1ce"], dropped, CPU), result.classes)
+
+
+def test_a_mirrored_model_is_scored_as_its_file_segments(one_case, tmp_path):
+    (case,) = cases_of(one_case)
+    path = tmp_path / "m.safetensors"
+    save_model(path, undecided(3), DESCRIPTION | {"preprocessing": {"preset": "paper", "spacing": 4.0}, "mirrored": True})
+    result = Segmenter([path], "cpu").segment(read_image(case.images["t1ce"].path))
+    loaded, once = load_model(path)[0], Settings(spacing=4.0)
+    found = segmented([loaded], case, ["t1ce"], replace(once, mirrored=True), CPU)
+    np.testing.assert_array_equal(found, result.classes)
+    assert (found != segmented([loaded], case, ["t1ce"], once, CPU)).any()
 
 
 def test_both_spaces_against_counted_voxels(one_case):

@@ -2,7 +2,7 @@
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,10 @@ import numpy as np
 from KDNetLib.device import OPENVINO
 from KDNetLib.manifest import Manifest
 
-#: Axes of a volume (C, X, Y, Z) to mirror, for each of the 8 copies that are averaged.
+#: Axes of a volume (C, X, Y, Z) in RAS order to mirror, for each of the copies that are averaged: the scan alone, with its
+#: left and right exchanged too, and all 8 flips.
+ONCE = [()]
+MIRRORED = [(), (1,)]
 FLIPS = [axes for count in range(4) for axes in itertools.combinations((1, 2, 3), count)]
 
 
@@ -24,12 +27,12 @@ class Runner(ABC):
 
     @abstractmethod
     def predict(
-        self, volume: np.ndarray, flips: bool, step: Callable[[float], None], on_message: Callable[[str], None]
+        self, volume: np.ndarray, flips: Sequence[tuple[int, ...]], step: Callable[[float], None], on_message: Callable[[str], None]
     ) -> tuple[np.ndarray, str]:
         """Class probabilities (classes, X, Y, Z) float32 of ``volume`` (C, X, Y, Z) float32, and the device used.
 
         Args:
-            flips: average over the 8 flips along the axes.
+            flips: average over copies, each mirrored along some axes (ONCE, MIRRORED or FLIPS).
             step: called with shares of the whole work, which sum to 1, and with 0 while it lasts; raising in it ends the work.
             on_message: told in a sentence of every fallback (smaller tiles, another device).
         Raises:

@@ -11,6 +11,7 @@ from KDNetLib.measures import compare
 from KDNetLib.networks.base import Network
 from KDNetLib.postprocessing import remove_specks
 from KDNetLib.preprocessing import PreparedInput, Preprocessing
+from KDNetLib.runners.runner import MIRRORED, ONCE
 from KDNetTrainingLib.data.cases import TrainingCase
 from KDNetTrainingLib.evaluation.results import MEASURES, SPACES
 from KDNetTrainingLib.settings import Settings
@@ -20,7 +21,7 @@ def score_cases(
     networks: list[Network], cases: list[TrainingCase], modalities: list[str], settings: Settings, device: torch.device,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[dict]:
-    """Measures of every case, predicted by the mean of ``networks``, which see ``modalities`` in this order.
+    """Measures of every case, predicted by the mean of ``networks``, which see ``modalities`` in this order (``settings.mirrored``: and its mirror image).
 
     Args:
         progress: called with the number of cases done, of all cases, and the last one's name; what it raises ends the work.
@@ -66,7 +67,8 @@ def _score(networks, case, modalities, settings, device) -> list[dict]:
 def _predicted(networks, case, modalities, settings, device) -> tuple[PreparedInput, np.ndarray, np.ndarray]:
     channels, affine = case.read(modalities)
     prepared = Preprocessing(settings.preprocessing, settings.spacing).prepare(channels, affine, networks[0].divisor)
-    return prepared, affine, predict(networks, prepared.array, device, False, lambda share: None, lambda message: None)[0]
+    flips = MIRRORED if settings.mirrored else ONCE
+    return prepared, affine, predict(networks, prepared.array, device, flips, lambda share: None, lambda message: None)[0]
 
 
 def _native(prepared, affine, probabilities, settings) -> np.ndarray:
