@@ -33,7 +33,7 @@ def timed(seconds, network, peak=1e9, spacing=None, **stages):
     """One run as child.py answers it."""
     return {
         "seconds": seconds, "network_seconds": network, "process_seconds": seconds + 2, "forwards": 8, "voxels": [4, 5, 6],
-        "spacing": spacing, "peak_bytes": peak, "stages": stages,
+        "spacing": spacing, "precision": "float32", "peak_bytes": peak, "stages": stages,
     }  # fmt: skip
 
 
@@ -55,6 +55,7 @@ def measured():
         "stages": {"failed": None, "runs": [timed(0.9, 0.4, reading=0.2, writing=0.1), timed(0.7, 0.5, reading=0.1, writing=0.3)]},
         "convolution": {
             "failed": None,
+            "precision": "bfloat16",
             "rates": [{"channels": 16, "side": 8, "layout": "channels last", "gflops": rate} for rate in (250.0, 500.0)],
         },
     }
@@ -102,12 +103,12 @@ def test_what_is_printed(measured):
     lines = text(report).splitlines()
     assert "An Engine, 3 threads" in lines[1] and "random" in text(report) and "monai None" not in text(report)
     (row,) = (line for line in lines if line.startswith("nnunet ") and "8.00 (4.00–30.00)" in line)
-    cells = "nnunet 8.00 (4.00–30.00) 8.00 (1.00–15.00) 7.00 (3.00–20.00) 7000 1000 4×5×6 4×10×3 1.00 10.00 (6.00–32.00) 3"
+    cells = "nnunet 8.00 (4.00–30.00) 8.00 (1.00–15.00) 7.00 (3.00–20.00) float32 7000 1000 4×5×6 4×10×3 1.00 10.00 (6.00–32.00) 3"
     assert row.split() == cells.split()
     assert "GPU" not in text(report), "a column without values is left out"
     assert any("pip install monai" in line for line in lines)
     assert any("failed after 1 runs: RuntimeError: no more" in line for line in lines)
-    assert any("500 GFLOP/s" in line for line in lines) and any("125 GFLOP/s, 25 % of that" in line for line in lines)
+    assert any("bfloat16" in line and "500 GFLOP/s" in line for line in lines) and any("125 GFLOP/s, 25 % of that" in line for line in lines)
 
 
 def test_an_absent_peer_is_a_sentence_with_the_command_that_installs_it():
@@ -170,7 +171,7 @@ def test_networks_in_openvino_are_watched(tmp_path):
 
 
 def test_the_best_convolution_is_told_by_shape():
-    (rate,) = sweep("cpu", ((3, 8),))
+    (rate,) = sweep("cpu", "float32", ((3, 8),))
     assert (rate["channels"], rate["side"]) == (3, 8) and rate["layout"] in ("channels last", "channels first")
     assert 0 < rate["gflops"] < 1e5
 
@@ -200,6 +201,7 @@ def test_a_real_run_goes_on_where_a_peer_dies(model, installed, tmp_path, capsys
     assert report["machine"]["threads"] == ours["threads"] == 1 and report["scan"]["voxels"] == list(SHAPE)
     assert 0 < ours["network_seconds"] < ours["seconds"] < ours["process_seconds"]
     assert ours["forwards"] == 1 and ours["spacing"] == [4, 4, 4]
+    assert ours["precision"] in (("bfloat16", "float32") if report["device"] == "openvino" else ("float32",))
     assert all(side % 2 == 0 for side in ours["voxels"]), "the network has two levels"
     assert 30e6 < ours["peak_bytes"] < 8e9
     assert ours["seconds"] / 2 < sum(ours["stages"].values()) < ours["seconds"]

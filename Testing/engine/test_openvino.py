@@ -74,7 +74,7 @@ def models(folder, count=2):
 @pytest.fixture
 def float32(monkeypatch):
     """OpenVINO in float32 also on processors where it takes bfloat16: what random networks are compared with torch in."""
-    monkeypatch.setattr(openvino_runner, "_precision", lambda core: "f32")
+    monkeypatch.setattr(openvino_runner, "precision", lambda core: "f32")
 
 
 @pytest.mark.parametrize("flips", [False, True])
@@ -107,7 +107,7 @@ def test_bfloat16_is_taken_where_it_is_openvinos_own_choice(own, taken):
             assert asked == ("CPU", "INFERENCE_PRECISION_HINT")
             return getattr(openvino.Type, own)
 
-    assert openvino_runner._precision(Core()) == taken
+    assert openvino_runner.precision(Core()) == taken
 
 
 def test_torch_is_not_imported(tmp_path):

@@ -53,10 +53,11 @@ def _task_count(request: dict) -> dict:
 
 
 def _task_convolution(request: dict) -> dict:
-    """The best rates of convolution by shape."""
+    """The best rates of convolution by shape, by torch in the precision that networks run in on the device."""
     from KDNetLib.benchmark.convolution import sweep
 
-    return {"rates": sweep(request["device"])}
+    precision = _precision(request["device"])
+    return {"precision": precision, "rates": sweep("cpu" if request["device"] == OPENVINO else request["device"], precision)}
 
 
 def _loaded(request: dict):
@@ -81,8 +82,20 @@ def _segment(contestant, request: dict) -> dict:
         "forwards": watch.calls,
         "voxels": watch.voxels,
         "spacing": contestant.spacing,
+        "precision": _precision(request["device"]),
         "stages": stages,
     }
+
+
+def _precision(device: str) -> str:
+    """What networks are computed in on ``device``, KDNet's and the peers' alike."""
+    if device == OPENVINO:
+        import openvino
+
+        from KDNetLib.runners.openvino_runner import precision
+
+        return {"bf16": "bfloat16", "f32": "float32"}[precision(openvino.Core())]
+    return "float16" if device.startswith("cuda") else "float32"
 
 
 if __name__ == "__main__":

@@ -14,13 +14,12 @@ _LAYOUTS = {"channels last": torch.channels_last_3d, "channels first": torch.con
 
 
 @torch.inference_mode()
-def sweep(device: str, shapes=SHAPES) -> list[dict]:
+def sweep(device: str, precision: str, shapes=SHAPES) -> list[dict]:
     """The best rate of a 3³ convolution of one sample by shape: ``channels``, ``side``, ``layout``, ``gflops``.
 
-    float32 on the CPU and half precision on a GPU, as the networks run there; the better of two memory layouts.
+    ``precision`` is the name of a torch.dtype: what the networks run in there. The better of two memory layouts counts.
     """
-    place = torch.device(device)
-    kind = torch.float16 if place.type == "cuda" else torch.float32
+    place, kind = torch.device(device), getattr(torch, precision)
     rates = []
     for channels, side in shapes:
         volume = torch.randn(1, channels, side, side, side, device=place, dtype=kind)

@@ -34,7 +34,7 @@ def measure(task: Task, progress: Callable[[float, str], None], failed: Callable
 
     Returns ``contestants`` (name -> ``title``, ``absent`` and ``failed`` as a sentence or None, ``gflop`` or None,
     ``runs`` as child.py answers) and, of ``cold`` (``seconds`` by size), ``stages`` (``runs``) and ``convolution``
-    (``rates``), each with ``failed``, those asked for.
+    (``precision`` and ``rates``), each with ``failed``, those asked for.
     """
     with tempfile.TemporaryDirectory(prefix="kdnet-benchmark-") as folder:
         return _Measurement(task, Path(folder), progress, failed).take()
@@ -51,7 +51,7 @@ class _Measurement:
             for name, kind in CONTESTANTS.items()
             if name in task.names
         }
-        empty = {"cold": {"seconds": {size: [] for size in task.models}}, "stages": {"runs": []}, "convolution": {"rates": []}}
+        empty = {"cold": {"seconds": {size: [] for size in task.models}}, "stages": {"runs": []}, "convolution": {"precision": None, "rates": []}}
         self._parts = {part: {"failed": None, **empty[part]} for part in PARTS if part in task.names}
 
     def take(self) -> dict:
@@ -95,7 +95,8 @@ class _Measurement:
         self._parts["stages"]["runs"] = self._ask("stages", OURS, repeats=self._task.repeats)["runs"]
 
     def _convolution(self) -> None:
-        self._parts["convolution"]["rates"] = self._processes.ask("convolution", device=self._torchs_device, keep_memory=True)["rates"]
+        answer = self._processes.ask("convolution", device=self._task.device, keep_memory=True)
+        self._parts["convolution"] |= {key: answer[key] for key in ("precision", "rates")}
 
     def _ask(self, what: str, name: str, **more) -> dict:
         target = self._folder / f"{name}.nii.gz"

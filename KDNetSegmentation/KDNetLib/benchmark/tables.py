@@ -6,7 +6,7 @@ from KDNetLib.benchmark.registry import OURS
 
 _GIGA = 1e9
 _COLUMNS = [
-    "", "file to file, s", "times ours", "network, s", "GFLOP", "GFLOP/s", "seen at once, voxels", "mm", "peak GB", "GPU GB", "process, s", "runs"
+    "", "file to file, s", "times ours", "network, s", "precision", "GFLOP", "GFLOP/s", "seen at once, voxels", "mm", "peak GB", "GPU GB", "process, s", "runs"
 ]
 _NETWORK, _AROUND, _TOTAL = "in the network", "around the network", "file to file"
 
@@ -44,6 +44,7 @@ def _contestant(entry: dict, own: list[dict], scan_spacing) -> dict | None:
         # Run by run, because neighbours in time share whatever else the machine was doing.
         "times_ours": spread([run["seconds"] / other["seconds"] for run, other in zip(runs, own)]),
         "network_seconds": spread(network),
+        "precision": runs[-1]["precision"],
         "process_seconds": spread([run["process_seconds"] for run in runs]),
         "gflop_per_second": entry["gflop"] / median(network) if entry["gflop"] and network else None,
         "forwards": runs[-1]["forwards"],
@@ -135,6 +136,7 @@ def _cells(entry: dict) -> list[str]:
         _spread(summary["seconds"]),
         _spread(summary["times_ours"]),
         _spread(summary["network_seconds"]),
+        summary["precision"],
         _number(entry["gflop"], 0),
         _number(summary["gflop_per_second"], 0),
         _size(summary["seen_voxels"]),
@@ -171,7 +173,7 @@ def _convolution(report: dict) -> str:
     best, lines = part["summary"]["best"], []
     if best:
         lines.append(
-            f"Best convolution (3³, one sample, {best['channels']} channels at {best['side']}³, {best['layout']}): {best['gflops']:.0f} GFLOP/s"
+            f"Best convolution (3³, one sample, {part['precision']}, {best['channels']} channels at {best['side']}³, {best['layout']}): {best['gflops']:.0f} GFLOP/s"
         )
     for where, own in part["summary"]["shares"].items():
         lines.append(f"  KDNet's network in a {where}: {own['gflop_per_second']:.0f} GFLOP/s, {100 * own['share']:.0f} % of that")

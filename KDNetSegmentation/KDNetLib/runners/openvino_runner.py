@@ -92,17 +92,19 @@ class OpenVINORunner(Runner):
 
         core = openvino.Core()
         # Unpinned, because the machine is not ours alone.
-        wishes = {"INFERENCE_PRECISION_HINT": _precision(core), "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+        wishes = {"INFERENCE_PRECISION_HINT": precision(core), "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
         threads = os.environ.get("OMP_NUM_THREADS", "")
         if threads.isdecimal() and int(threads):  # what torch obeys too, and job schedulers set
             wishes["INFERENCE_NUM_THREADS"] = int(threads)
         return [core.compile_model(encoder_decoder(weights, given, shape), "CPU", wishes) for given, weights in self._networks]
 
 
-def _precision(core) -> str:
-    """``bf16`` where that is OpenVINO's own choice, so on processors with instructions for it: twice as fast, and of trained
-    networks' labels less than one in 10,000 changes (``Testing/tools/compare_runtimes.py``). Else ``f32``, also where it
-    would choose ``f16``, which nobody has checked.
+def precision(core) -> str:
+    """What networks are computed in by ``core`` (an ``openvino.Core``): ``bf16`` or ``f32``.
+
+    bfloat16 where that is OpenVINO's own choice, so on processors with instructions for it: twice as fast, and of trained
+    networks' labels less than one in 10,000 changes (Testing/tools/compare_runtimes.py). Else float32, also where OpenVINO
+    would choose float16, which nobody has checked.
     """
     from openvino import Type
 
