@@ -58,7 +58,7 @@ def _parser():
     parser.add_argument("output", type=Path, help="folder for the label maps (BraTS values 1, 2, 4) and the table")
     parser.add_argument("--model", help="name or path of a model file (default: the bundled one)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda:0, mps, openvino")
-    parser.add_argument("--flips", action="store_true", help="average over mirrored copies (slower)")
+    parser.add_argument("--flips", action="store_true", help="average over all 8 mirrored copies (slower)")
     return parser
 
 

@@ -61,7 +61,7 @@ class KDNetSegmentationLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         volumeNode: post-contrast T1 scan (scalar volume), also under a linear transform. segmentationNode: where the
         labels go, a new node by default. model: name or path of a model file, or a list of them to average.
         device: "auto", "cpu", "cuda:0", "mps", "openvino". brainMaskNode: segmentation or label map of the brain.
-        flips: average over mirrored copies. probabilities: make a volume per class too.
+        flips: average over all 8 mirrored copies. probabilities: make a volume per class too.
         progress(fraction, stage): 0 to 1, a text.
 
         Raises :class:`KDNetLib.errors.KDNetError`, whose text is a sentence that says what to do.

@@ -19,7 +19,7 @@ class KDNetSegmentationParameterNode:
     segmentation - Where the result goes; None makes a new node.
     model - Name of a stored model; empty is the first bundled one.
     device - "auto", "cpu", "cuda:0", ...
-    flips - Average over mirrored copies of the scan.
+    flips - Average over all 8 mirrored copies of the scan.
     probabilities - Also make one volume of probabilities per class.
     brainMask - What of the scan is brain (segmentation or label map), for scans that show the whole head.
     reference - What the result is compared with (segmentation or label map).

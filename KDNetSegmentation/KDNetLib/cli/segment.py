@@ -39,7 +39,7 @@ def add_parser(subparsers) -> None:
         help="a model by name (see: kdnet models) or file; given again, the models are averaged (default: the bundled one)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps or openvino (default: auto: a GPU, else openvino where it is installed, else cpu)")
-    parser.add_argument("--flips", action="store_true", help="average over mirrored copies: a little better, 8 times slower")
+    parser.add_argument("--flips", action="store_true", help="average over all 8 mirrored copies, also where the model asks for one or two: up to 8 times slower")
     parser.add_argument("--probabilities", action="store_true", help="also write the four class probabilities as a 4-D file")
     brain = parser.add_mutually_exclusive_group()
     brain.add_argument("--brain-mask", metavar="FILE", type=Path, help="mask of the brain, for one scan with skull")
