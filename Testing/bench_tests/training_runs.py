@@ -6,12 +6,14 @@ import shutil
 
 import pytest
 import qt
+import slicer
 from KDNetTrainingLib.cli.running import start
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.settings import settings_from
 from KDNetTrainingPanelLib.progress_panel import ProgressPanel
 from KDNetTrainingPanelLib.use_panel import UsePanel
 from KDNetTrainingPanelLib.watched_run import WatchedRun
+from vtk.util.numpy_support import vtk_to_numpy
 
 from training.generated_cases import write_case
 from training.generated_events import events_of, write_events
@@ -84,3 +86,15 @@ def refreshed(run):
     while run.behind:
         run.refresh()
     return run
+
+
+def chart(tag):
+    """The chart in the plot view ``tag``: legend -> {epoch: value}."""
+    node = slicer.mrmlScene.GetSingletonNode(tag, "vtkMRMLPlotViewNode").GetPlotChartNode()
+    found = {}
+    for index in range(node.GetNumberOfPlotSeriesNodes()):
+        series = node.GetNthPlotSeriesNode(index)
+        table = series.GetTableNode().GetTable()
+        x, y = (vtk_to_numpy(table.GetColumnByName(name)).tolist() for name in (series.GetXColumnName(), series.GetYColumnName()))
+        found[series.GetName()] = list(zip(x, y))
+    return found

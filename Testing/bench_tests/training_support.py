@@ -24,6 +24,12 @@ def enter(edit, text):
     edit.textEdited.emit(text)
 
 
+def check(panel, folder):
+    """Choose a data folder and wait until it has been read."""
+    panel._parameterNode.dataFolder = str(folder)
+    waitFor(lambda: not panel._data.checking, what="the end of the data check")
+
+
 def waitForTraining(panel, condition, what):
     """Wait until ``condition(run)`` holds of the run that the panel shows."""
     run = panel._run.run

@@ -28,7 +28,7 @@ from KDNetTrainingLib.run.status import RunState
 from KDNetTrainingLib.settings import settings_from
 from KDNetTrainingLib.shares import share
 from training.generated_cases import write_cases
-from training.test_status import command, parsed
+from training.status_support import command, parsed
 
 TINY = settings_from({
     "crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 1, "learning_rate": 0.01, "schedule": "polynomial", "inner_validation": 0.3, "folds": 2,

@@ -1,63 +1,19 @@
-"""How far a run is, told from its events and its lock; and the commands ``kdnet status`` and ``kdnet stop``."""
+"""How far a run is, told from its events and its lock; and the command ``kdnet status``."""
 
-import argparse
-import io
 import json
 import os
 
 import pytest
 
 from KDNetLib.errors import InputError
-from KDNetTrainingLib.cli import run_line, status, stop
+from KDNetTrainingLib.cli import status, stop
 from KDNetTrainingLib.run.curves import curves_on
 from KDNetTrainingLib.run.lock import locked
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.run.status import RunState
 from KDNetTrainingLib.run.svg_canvas import SvgCanvas
-
-KEYS = ["fold-1/teacher", "fold-1/gt+kl+kd"]
-DICE = {"ET": 0.5, "TC": 0.6, "WT": 0.7}
-
-
-@pytest.fixture()
-def run(tmp_path):
-    return RunFolder(tmp_path / "run")
-
-
-def begin(run, what="begin", epochs=(4, 12)):
-    run.event(kind="run", what=what, trainings=KEYS, epochs=list(epochs))
-
-
-def training(run, key=KEYS[0], epochs=4, from_epoch=0):
-    run.event(kind="training", training=key, fold=1, system="teacher", epochs=epochs, cases=14, validation=2, from_epoch=from_epoch)
-
-
-def steps(run, epoch, step, key=KEYS[0], left_run=100):
-    run.event(
-        kind="steps", training=key, epoch=epoch, epochs=4, step=step, steps=10, train={"loss": 2.0}, seconds_per_step=1.4, left=50, left_run=left_run,
-    )  # fmt: skip
-
-
-def epoch(run, number, key=KEYS[0], best=True, loss=1.0, validation=None):
-    run.event(
-        kind="epoch", training=key, epoch=number, epochs=4, train={"loss": loss, "gt": loss}, best=best, left_run=60, left=30, learning_rate=1e-4,
-        validation={"loss": 1.5, **DICE} if validation is None else validation, seconds=20, reading_seconds=0.1, gpu_gb=None,
-    )
-
-
-def scores(run, key=KEYS[0]):
-    run.event(kind="scores", training=key, cases=8, native={"ET": 0.71, "TC": 0.72, "WT": 0.73}, crop=DICE)
-
-
-def parsed(module, *words):
-    parser = argparse.ArgumentParser()
-    module.add_parser(parser.add_subparsers())
-    return parser.parse_args([module.__name__.split(".")[-1], *map(str, words)])
-
-
-def command(capsys, module, *words):
-    code = module.run(parsed(module, *words))
-    return code, capsys.readouterr().out
+from training.status_support import *  # noqa: F403
+from training.status_support import DICE, KEYS, begin, command, epoch, parsed, scores, steps, training
 
 
 def test_no_run_is_a_sentence(tmp_path):
@@ -244,130 +200,3 @@ def test_status_as_json(run, capsys):
     code, out = command(capsys, status, run.path, "--json")
     found = json.loads(out)
     assert code == 0 and (found["state"], found["current"], found["planned"], found["done"]) == ("killed", KEYS[0], 2, [])
-
-
-@pytest.fixture()
-def meanwhile(monkeypatch):
-    """What happens in the run while ``status --follow`` waits: one function after the other."""
-    happenings = []
-    monkeypatch.setattr(status.time, "sleep", lambda seconds: happenings.pop(0)())
-    return happenings
-
-
-def test_following_through_a_pipe_tells_each_epoch_once_and_ends_with_the_run(run, capsys, meanwhile):
-    begin(run)
-    training(run)
-    lock = locked(run.path / "lock")
-    lock.__enter__()
-    meanwhile += [
-        lambda: steps(run, 1, 5), lambda: epoch(run, 1), lambda: steps(run, 2, 1), lambda: epoch(run, 2),
-        lambda: run.event(kind="run", what="stopped", message="Stopped (on request) in epoch 3 of 4; everything is saved."),
-    ]  # fmt: skip
-    try:
-        code, out = command(capsys, status, run.path, "--follow")
-    finally:
-        lock.__exit__(None, None, None)
-    lines = out.splitlines()
-    assert code == 1 and lines[:3] == [
-        f"{run.path}: fold-1/teacher, 0 of 4 epochs (0 %)",
-        f"{run.path}: fold-1/teacher, 1 of 4 epochs, loss 1.000, validation 1.500, Dice ET 0.50 TC 0.60 WT 0.70 (6 %, 60 s left)",
-        f"{run.path}: fold-1/teacher, 2 of 4 epochs, loss 1.000, validation 1.500, Dice ET 0.50 TC 0.60 WT 0.70 (12 %, 60 s left)",
-    ]
-    assert lines[3] == f"{run.path}: Stopped (on request) in epoch 3 of 4; everything is saved. Go on with: kdnet resume {run.path}"
-
-
-def test_following_a_finished_run_ends_at_once(run, capsys):
-    begin(run)
-    run.event(kind="run", what="finished", message="")
-    code, out = command(capsys, status, run.path, "--follow")
-    assert code == 0 and out.splitlines()[0] == f"{run.path}: finished"
-
-
-def test_following_begins_before_the_run_does(run, capsys, meanwhile):
-    """Between the command's own start and the first event torch is loaded; nobody may hold the lock then."""
-    run.record("run", {})
-    lock = locked(run.path / "lock")
-    meanwhile += [
-        lambda: None, lambda: None, lambda: lock.__enter__(), lambda: begin(run),
-        lambda: run.event(kind="run", what="finished", message=""),
-    ]  # fmt: skip
-    try:
-        code, out = command(capsys, status, run.path, "--follow")
-    finally:
-        lock.__exit__(None, None, None)
-    assert code == 0 and not meanwhile and out.splitlines()[:2] == [f"{run.path}: not started yet, waiting for it", f"{run.path}: finished"]
-
-
-def test_following_what_never_starts_ends_after_a_minute(run, capsys, meanwhile):
-    run.record("run", {})
-    meanwhile += [lambda: None] * 120
-    code, out = command(capsys, status, run.path, "--follow")
-    assert code == 1 and not meanwhile and out.splitlines()[-1] == f"{run.path}: not started"
-
-
-def test_ctrl_c_ends_the_watching_only(run, capsys, meanwhile):
-    begin(run)
-
-    def press():
-        raise KeyboardInterrupt
-
-    meanwhile.append(press)
-    with locked(run.path / "lock"):
-        code, out = command(capsys, status, run.path, "--follow")
-    assert code == 0 and f"the run goes on; stop it with: kdnet stop {run.path}" in out and not run.stop_requested
-
-
-def test_a_terminal_gets_one_line_that_fits(run, monkeypatch):
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True
-    monkeypatch.setenv("COLUMNS", "60")
-    begin(run)
-    training(run)
-    epoch(run, 1)
-    with locked(run.path / "lock"):
-        state = RunState.read(run.path)
-        line = run_line.RunLine("run", terminal)
-        for _ in range(3):
-            line.show(state)
-        steps(run, 2, 1)
-        state.refresh()
-        line.show(state)
-    assert "\n" not in terminal.getvalue()
-    drawn = terminal.getvalue().split("\r")
-    assert all(len(text) <= 59 for text in drawn) and drawn[1].startswith("6 %, 60 s left: fold-1/teacher, epoch 1 of 4, loss 1.000")
-    assert drawn[-1].startswith("7 %, 2 min left: fold-1/teacher, epoch 2 of 4, loss 2.000")
-
-
-DURATIONS = [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3540, "59 min"), (3600, "1 h 0 min"), (11100, "3 h 5 min"), (200000, "2 d 7 h")]
-
-
-@pytest.mark.parametrize("seconds, text", DURATIONS)
-def test_durations(seconds, text):
-    assert run_line.duration(seconds) == text
-
-
-def test_stop_asks_who_runs(run, capsys):
-    begin(run)
-    with locked(run.path / "lock"):
-        code, out = command(capsys, stop, run.path)
-        assert code == 0 and run.stop_requested and f"Asked process {os.getpid()} on " in out and f"kdnet resume {run.path}" in out
-
-
-def test_stop_asks_who_has_told_nothing_yet(run, capsys):
-    run.record("run", {})
-    with locked(run.path / "lock"):
-        code, out = command(capsys, stop, run.path)
-    assert code == 0 and run.stop_requested and out.startswith("Asked ")
-
-
-def test_stop_lets_it_finish_the_epoch_where_asked_to(run, capsys):
-    begin(run)
-    with locked(run.path / "lock"):
-        code, out = command(capsys, stop, run.path, "--after-epoch")
-        assert code == 0 and run.stop_after_epoch_requested and not run.stop_requested and "it finishes the epoch" in out
-
-
-def test_stop_says_where_nothing_runs(run, capsys):
-    begin(run)
-    assert command(capsys, stop, run.path) == (0, f"Nothing runs in {run.path} (killed).\n")
-    assert not run.stop_requested

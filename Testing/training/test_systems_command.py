@@ -14,7 +14,7 @@ from KDNetTrainingLib.experiment_file import read_experiment
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.systems.registry import SYSTEMS
-from training.test_status import command
+from training.status_support import command
 
 #: Table 2's rows and Table 1's comparators, as the paper calls them.
 PAPER = ("Baseline", "Teacher", "GT+KL", "GT+KD", "GT+KL+KD", "HeMIS", "U-HVED")
