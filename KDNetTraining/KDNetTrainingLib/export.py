@@ -126,15 +126,16 @@ def _citation(source: str) -> str:
 def _summary(plan: Plan, training: Training, system: System, trained_on: int) -> str:
     settings, epochs = plan.settings_of(training), plan.epochs(training)
     begun = f", begun with the weights of the same network after {plan.epochs(training.baseline)} epochs without a teacher," if settings.student_from_baseline else ""
+    ended = "; its weights are the mean of those it began and ended with" if settings.mean_with_baseline else ""
     if settings.teacher_model and SYSTEMS[training.system].taught:
         what = (
             f"A student seeing {settings.student_modality}{begun} was trained for {epochs} epochs ({SYSTEMS[training.system].what}) by a teacher that was "
-            f"given as {Path(settings.teacher_model).name}"
+            f"given as {Path(settings.teacher_model).name}{ended}"
         )
     elif SYSTEMS[training.system].taught:
         what = (
             f"A teacher seeing {', '.join(settings.teacher_modalities)} was trained for {plan.epochs(training.teacher)} epochs with the reference "
-            f"(Eq. 4), then a student seeing {settings.student_modality}{begun} for {epochs} epochs ({SYSTEMS[training.system].what})"
+            f"(Eq. 4), then a student seeing {settings.student_modality}{begun} for {epochs} epochs ({SYSTEMS[training.system].what}){ended}"
         )
     elif isinstance(system, AnySubsetSystem):
         what = (

@@ -59,6 +59,7 @@ class Settings:
     teacher_model: str = _other("", "model file of a teacher that is trained already; empty: the run trains one")
     student_from_teacher: bool = _other(False, "start the student from the teacher's weights instead of from random ones")
     student_from_baseline: bool = _other(False, "start the student from the weights of the same network trained without a teacher, which is trained first")
+    mean_with_baseline: bool = _other(False, "a student that started from the baseline ends with the mean of the baseline's weights and of those it has learnt")
     width: int = _number(16, "channels of the network's first level", 1, 64)
     skips: int = _number(4, "skip connections, counted from the deepest level", 0, 4)
     network: str = _choice("plain", "encoder and decoder: plain (the paper's) or residual (nnU-Net's)", *NETWORKS)
@@ -95,6 +96,8 @@ class Settings:
             raise InputError(f"student_from_teacher needs a teacher that sees {self.student_modality} too.")
         if self.student_from_teacher and self.student_from_baseline:
             raise InputError("A student starts either from its teacher or from the baseline; give one of student_from_teacher and student_from_baseline.")
+        if self.mean_with_baseline and not self.student_from_baseline:
+            raise InputError("Only weights that began as the same ones have a mean that is a network; give student_from_baseline with mean_with_baseline.")
         if self.schedule == "plateau" and not self.inner_validation:
             raise InputError("The plateau schedule needs validation cases; give inner_validation or take the polynomial schedule.")
 

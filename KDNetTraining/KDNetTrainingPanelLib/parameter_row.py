@@ -141,6 +141,7 @@ def _title(name):
         "distillation_mask": _("Taught voxels"),
         "student_from_teacher": _("Start from teacher"),
         "student_from_baseline": _("Start from baseline"),
+        "mean_with_baseline": _("Average with baseline"),
         "teacher_modalities": _("Teacher sees"),
         "teacher_model": _("Given teacher"),
         "student_modality": _("Student sees"),

@@ -9,9 +9,11 @@ import torch
 from KDNetLib.errors import InputError
 from KDNetLib.model_file import load_model
 from KDNetTrainingLib.cli import running
+from KDNetTrainingLib.evaluation.rebuilt import trained
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.part import Part
 from KDNetTrainingLib.run.recorded_plan import record_plan
+from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import settings_from
 from KDNetTrainingLib.shares import share
 from KDNetTrainingLib.systems.registry import SYSTEMS
@@ -40,7 +42,24 @@ def test_a_student_takes_all_weights_that_are_its_own_to_train(name):
     assert all(torch.equal(weights, expected[key]) for key, weights in system.network.state_dict().items())
 
 
+def test_the_mean_of_first_and_last_weights_is_deployed_and_the_last_are_trained_on():
+    system = SYSTEMS["gt+kd"].make(replace(TINY, mean_with_baseline=True), SYSTEMS["teacher"].make(TINY, None).network)
+    assert system.deployed is system.network, "nothing to average with before it begins"
+    baseline = SYSTEMS["baseline"].make(replace(TINY, seed=5), None).network
+    system.begin_with(baseline)
+    with torch.no_grad():
+        for weights in system.network.parameters():
+            weights.add_(3.0)
+    found, first, last = system.deployed.state_dict(), baseline.state_dict(), system.network.state_dict()
+    for key, weights in first.items():
+        torch.testing.assert_close(found[key], weights + 1.5)
+        torch.testing.assert_close(last[key], weights + 3.0)
+    assert not any(weights.requires_grad for weights in system.deployed.parameters()) and set(system.state_dict()) == {f"network.{key}" for key in first}
+
+
 def test_one_begins_with_one_network():
+    with pytest.raises(InputError, match="give student_from_baseline with mean_with_baseline"):
+        replace(TINY, student_from_baseline=False, mean_with_baseline=True)
     with pytest.raises(InputError, match="one of student_from_teacher and student_from_baseline"):
         replace(TINY, student_from_teacher=True)
 
@@ -93,5 +112,20 @@ def test_a_run_gives_the_student_the_weights_of_its_own_baseline_also_when_resum
             torch.testing.assert_close(first[key], weights, rtol=1e-3, atol=1e-4)
     summary = load_model(run / "models/x-gt-kd.safetensors")[1].training["summary"]
     assert "a student seeing t1ce, begun with the weights of the same network after 1 epochs without a teacher, for 1 epochs" in summary
+    assert "mean of those" not in summary
     with pytest.raises(InputError, match="other settings .*epochs"):  # a baseline that learnt more would have given it other weights
         record_plan(replace(plan, settings=replace(TINY, epochs=2)), data, run)
+
+
+def test_a_run_scores_and_exports_the_mean_and_makes_it_again_from_its_checkpoints(data, tmp_path):
+    plan = Plan(("gt+kd",), replace(TINY, mean_with_baseline=True), "", name="x", exported=("baseline", "gt+kd"))
+    running.start(plan, data, tmp_path, "cpu")
+    first, mean = (load_model(tmp_path / f"models/x-{name}.safetensors") for name in ("baseline", "gt-kd"))
+    assert "; its weights are the mean of those it began and ended with, on " in mean[1].training["summary"]
+    student = next(training for training in plan.trainings() if training.system == "gt+kd")
+    system = trained(RunFolder(tmp_path), plan, student, torch.device("cpu"))
+    last, again = system.network.state_dict(), system.deployed.state_dict()
+    assert any((last[key] - weights).abs().max() > 0.005 for key, weights in first[0].state_dict().items())
+    for key, weights in mean[0].state_dict().items():  # files are in half precision
+        torch.testing.assert_close(weights, again[key], rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(weights, (first[0].state_dict()[key] + last[key]) / 2, rtol=1e-3, atol=1e-3)

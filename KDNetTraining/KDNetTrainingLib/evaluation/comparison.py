@@ -20,8 +20,8 @@ _SPACE = "native"
 _SEED = 0  # of the bootstrap: the same table from the same scores
 #: Settings that say nothing of a system that has no teacher.
 _OF_DISTILLATION = (
-    "imitation", "temperature", "alpha", "distillation_mask", "student_from_teacher", "student_from_baseline", "epochs_teacher", "epochs_student",
-    "teacher_modalities", "teacher_model",
+    "imitation", "temperature", "alpha", "distillation_mask", "student_from_teacher", "student_from_baseline", "mean_with_baseline",
+    "epochs_teacher", "epochs_student", "teacher_modalities", "teacher_model",
 )  # fmt: skip
 
 

@@ -25,5 +25,7 @@ def trained(run: RunFolder, plan: Plan, training: Training, device: torch.device
     if best is None:
         raise InputError(f"{run.path / training.key} lacks best.pt, or it is damaged: the weights of {training.key} are needed to segment anew.")
     system = untrained(plan, training).to(device)
+    if SYSTEMS[training.system].taught and plan.settings.mean_with_baseline:
+        system.begin_with(trained(run, plan, training.baseline, device).network)
     system.load_state_dict(best["network"])
     return system.eval().requires_grad_(False)

@@ -1,5 +1,7 @@
 """What the systems with a teacher have in common: a student of one modality, and a frozen network that sees all of them."""
 
+import copy
+
 import torch
 
 from KDNetLib.networks.base import EncodingNetwork
@@ -11,8 +13,9 @@ from KDNetTrainingLib.systems.base import System, channels
 class TaughtSystem(System):
     """A student, ``network``, and its ``teacher``, which must be on the device where the training runs.
 
-    The student begins with random weights or, with the setting ``student_from_teacher``, with the teacher's; see
-    :meth:`begin_with`.
+    The student begins with random weights or, with the setting ``student_from_teacher``, with the teacher's; or with
+    those that :meth:`begin_with` is given. With ``mean_with_baseline`` it is then scored and exported with the mean of
+    those and its own (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
     """
 
     def __init__(self, settings: Settings, teacher: EncodingNetwork):
@@ -24,11 +27,24 @@ class TaughtSystem(System):
         # In a tuple, because a submodule would be trained, switched to training mode and saved with the student.
         self._teacher = (teacher.eval().requires_grad_(False),)
         self._teacher_modalities = settings.teacher_modalities
+        self._averaged, self._begun = settings.mean_with_baseline, {}
 
     def begin_with(self, baseline: EncodingNetwork) -> None:
         """Take the weights of ``baseline``, a network of the student's own arguments, but for those that are not trained."""
         fixed = {name: weights for name, weights in self.network.named_parameters() if not weights.requires_grad}
-        self.network.load_state_dict(baseline.state_dict() | fixed)
+        weights = baseline.state_dict() | fixed
+        self.network.load_state_dict(weights)
+        if self._averaged:
+            self._begun = {name: value.detach().clone() for name, value in weights.items()}
+
+    @property
+    def deployed(self) -> EncodingNetwork:
+        """``network``, or a copy with the mean of its weights and of those that it began with."""
+        if not self._begun:
+            return self.network
+        averaged = copy.deepcopy(self.network).requires_grad_(False)
+        averaged.load_state_dict({name: (value + self._begun[name].to(value.device)) / 2 for name, value in self.network.state_dict().items()})
+        return averaged
 
     @property
     def teacher(self) -> EncodingNetwork:
