@@ -32,7 +32,8 @@ class Segmentation:
     (4, I, J, K) float16, as the network gave them, or None; ``volumes_ml`` by NCR, ED, ET, TC, WT; ``warnings`` sentences for the user;
     ``seconds`` by stage and ``total``; ``device`` and ``model`` as used. ``confidence``: the Dice to be expected of ET,
     TC and WT (0 to 1), or None where the model holds no calibration or models averaged hold different ones; it was
-    calibrated without flips. ``promised``: what it was made from, the uncalibrated promise of the probabilities.
+    calibrated without the flips that a user may ask for. ``promised``: what it was made from, the uncalibrated promise
+    of the probabilities.
     """
 
     classes: np.ndarray

@@ -10,7 +10,7 @@ def add_parser(subparsers) -> None:
         "compare",
         help="set several runs beside each other",
         description="Print a Markdown table of the finished systems of several runs: what each run changed against the first, mean Dice over the tested "
-        "cases in per cent on the scans' own grid with its 95 %% interval (bootstrap over cases), and the mean difference to the first line, case by "
+        "cases in per cent on the scans' own grid with its 95 % interval (bootstrap over cases), and the mean difference to the first line, case by "
         "case, with Wilcoxon's p (not corrected for how many are compared).",
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folders of runs; the first is what the others are held against")

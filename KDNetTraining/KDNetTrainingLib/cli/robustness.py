@@ -12,8 +12,8 @@ def add_parser(subparsers) -> None:
         help="measure how far Dice falls on distorted scans",
         description="Segments every case of a BraTS folder as it is and distorted: thick slices, a turned head, bias field, noise, another "
         "contrast, other number types, padding, another background, left-over skull, a smaller field of view. Prints mean Dice on the distorted "
-        "scan's own grid, its fall against the undistorted case with a 95 %% bootstrap interval, and the cases missed as a whole (whole tumour's "
-        "Dice under 10 %%). Cases the model was trained on flatter it; --run avoids that.",
+        "scan's own grid, its fall against the undistorted case with a 95 % bootstrap interval, and the cases missed as a whole (whole tumour's "
+        "Dice under 10 %). Cases the model was trained on flatter it; --run avoids that.",
     )
     parser.add_argument("data", metavar="DATA", type=Path, help="folder of BraTS cases")
     which = parser.add_mutually_exclusive_group()
