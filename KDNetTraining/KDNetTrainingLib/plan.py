@@ -144,7 +144,7 @@ class Plan:
         if not SYSTEMS[training.system].taught:
             return own
         stages = stages_of(self.settings, self.settings.epochs)
-        return replace(own, coarse=0.0, whole=(stages.epochs - stages.whole_from) / (stages.epochs - stages.fine_from))
+        return replace(own, coarse=0.0, whole=min(1.0, (stages.epochs - stages.whole_from) / (stages.epochs - stages.fine_from)))
 
     def epochs(self, training: Training) -> int:
         """How many epochs ``training`` has: a taught one without a number of its own those that are fine for all."""

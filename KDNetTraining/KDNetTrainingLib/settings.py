@@ -59,7 +59,7 @@ class Settings:
     teacher_model: str = _other("", "model file of a teacher that is trained already; empty: the run trains one")
     student_from_teacher: bool = _other(False, "start the student from the teacher's weights instead of from random ones")
     student_from_baseline: bool = _other(False, "start the student from the weights of the same network trained without a teacher, which is trained first")
-    mean_with_baseline: bool = _other(False, "a student that started from the baseline ends with the mean of the baseline's weights and of those it has learnt")
+    mean_with_baseline: bool = _other(False, "a student that started from the baseline ends with the mean of the baseline's weights and of those it has learnt; validation judges the latter")
     width: int = _number(16, "channels of the network's first level", 1, 64)
     skips: int = _number(4, "skip connections, counted from the deepest level", 0, 4)
     network: str = _choice("plain", "encoder and decoder: plain (the paper's) or residual (nnU-Net's)", *NETWORKS)

@@ -122,7 +122,7 @@ def test_tiles_cover_every_voxel_and_overlap_by_half(side, tile):
     assert all(start + tile <= max(side, tile) for start in starts)
 
 
-@pytest.mark.parametrize("flips", [ONCE, FLIPS], ids=["once", "flips"])
+@pytest.mark.parametrize("flips", [ONCE, MIRRORED, FLIPS], ids=["once", "mirrored", "flips"])
 @pytest.mark.parametrize("voxels", [10**9, 16**3])
 def test_steps_sum_to_one(monkeypatch, flips, voxels):
     little_memory(monkeypatch, voxels)

@@ -17,7 +17,7 @@ from KDNetLib.model_file import save_model
 from KDNetLib.networks.ensemble import Ensemble, ensemble_of
 from KDNetLib.networks.hemis import HeMIS
 from KDNetLib.runners import openvino_runner
-from KDNetLib.runners.runner import FLIPS, ONCE
+from KDNetLib.runners.runner import FLIPS, MIRRORED, ONCE
 from KDNetLib.segmenter import Segmenter
 
 pytest.importorskip("openvino", reason="OpenVINO is optional; install it with pip install openvino")
@@ -96,6 +96,16 @@ def test_a_known_tumour_is_found_and_a_second_scan_of_another_size_too(tmp_path)
         assert (segmenter.segment(Image(first, affine_of())).classes == labels).mean() > 0.999
     second, labels = brain((44, 50, 48), seed=1)
     assert (segmenter.segment(Image(second, affine_of())).classes == labels).mean() > 0.99
+
+
+def test_the_mirror_image_is_averaged_as_in_torch(tmp_path, float32):
+    image = Image(brain((30, 34, 28))[0], affine_of())
+    path = random_model(tmp_path / "m.safetensors", description={"mirrored": True}, width=4, levels=4, skips=3)
+    found, expected = (Segmenter([path], device).segment(image, probabilities=True).probabilities for device in ("openvino", "cpu"))
+    np.testing.assert_allclose(found, expected, atol=2e-3)  # half precision
+    shares = []
+    OpenVINORunner([path]).predict(np.ones((1, 16, 16, 16), np.float32), MIRRORED, shares.append, print)
+    assert sum(shares) == pytest.approx(1) and len([share for share in shares if share]) == 2
 
 
 @pytest.mark.parametrize(("own", "taken"), [("bf16", "bf16"), ("f16", "f32"), ("f32", "f32")])

@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import openvino
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "KDNetSegmentation"), str(ROOT / "KDNetTraining")]
 
 from KDNetLib.labels import REGIONS  # noqa: E402  (the path comes first)
 from KDNetLib.measures import dice_by_region  # noqa: E402
+from KDNetLib.runners.openvino_runner import precision  # noqa: E402
 from KDNetLib.segmenter import Segmenter  # noqa: E402
 from KDNetTrainingLib.data.volumes import read_volume  # noqa: E402
 from KDNetTrainingLib.evaluation.held_out import held_out  # noqa: E402
@@ -29,6 +31,7 @@ def main(path: str, system: str) -> None:
     """Segment, compare, print."""
     run = existing_run(Path(path))
     plan, data = recorded_plan(run)
+    print(f"OpenVINO computes in {precision(openvino.Core())} here, torch in float32")
     print("case                 voxels that agree   Dice ET / TC / WT in torch   in OpenVINO")
     agreements, dice = [], {runtime: [] for runtime in _RUNTIMES}
     for _, _, model, cases in held_out(run, plan, data, system)[1]:
@@ -36,7 +39,10 @@ def main(path: str, system: str) -> None:
         for case in cases:
             source = case.images[plan.settings.student_modality]
             image, reference = read_volume(source.path, source.volume), case.read_reference()
-            classes = {runtime: segmenters[runtime].segment(image).classes for runtime in _RUNTIMES}
+            results = {runtime: segmenters[runtime].segment(image) for runtime in _RUNTIMES}
+            if results["openvino"].device != "openvino":
+                raise SystemExit(" ".join(["Torch took over from OpenVINO:", *results["openvino"].warnings]))
+            classes = {runtime: result.classes for runtime, result in results.items()}
             agreements.append(float((classes["cpu"] == classes["openvino"]).mean()))
             for runtime in _RUNTIMES:
                 dice[runtime].append([100 * dice_by_region(classes[runtime], reference)[region] for region in REGIONS])

@@ -131,7 +131,7 @@ def finished(tmp_path_factory):
     plan = Plan(("baseline",), settings_from({"folds": 2, "spacing": 4.0}, Settings()), "kdnet experiment", exported=("baseline",), name="tiny")
     record_plan(plan, folder / "data", folder / "run")
     RunFolder(folder / "run").write("folds", {"folds": [names[:5], names[5:]]})
-    description = DESCRIPTION | {"preprocessing": {"preset": "whole-brain", "spacing": 4.0}}
+    description = DESCRIPTION | {"preprocessing": {"preset": "whole-brain", "spacing": 4.0}, "training": {"data": "ten cases of nobody"}}
     for training in plan.trainings():
         path = folder / "run" / "models" / f"{plan.model_name(training)}.safetensors"
         random_model(path, training.fold, description | {"name": path.stem})
@@ -150,6 +150,7 @@ def test_from_a_run_to_a_model_that_gives_its_confidence(finished, tmp_path, cap
     assert [(row[0], row[2]) for row in rows] == [("1" if index < 5 else "2", f"BraTS2021_{index:05}") for index in range(10)]
     assert all(row[3].startswith(f"tiny-fold-{row[0]} ") for row in rows), "each by the network that was not trained on it"
     calibration = read_manifest(shipped).calibration
+    assert calibration["data"] == "ten cases of nobody, each predicted by a network that was not trained on its patient"
     assert calibration["cases"] == 10 and "kdnet calibrate RUN --system baseline" in calibration["command"]
     assert "## Confidence" in model_card(read_manifest(shipped)) and "not trained on its patient" in model_card(read_manifest(shipped))
     assert {path.name: path.read_bytes() for path in (finished / "run" / "models").iterdir()} == before, "the run's own models stay"
@@ -159,7 +160,7 @@ def test_from_a_run_to_a_model_that_gives_its_confidence(finished, tmp_path, cap
     for region, value in calibrated(promised, calibration["map"]).items():
         assert f"confidence {value:.2f}" in next(line for line in shown.splitlines() if f" {region} " in line)
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))  # killed before the last one
-    again = run(capsys, "calibrate", finished / "run")
+    again = run(capsys, "calibrate", finished / "run", "--device", "cpu")
     assert again[1].splitlines()[:6] == out.splitlines()[:6] and "BraTS2021_00009" in again[2] and "BraTS2021_00008" not in again[2]
 
 

@@ -233,7 +233,7 @@ def test_cross_validation_tests_every_case_once_and_compares_the_systems(data, t
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_trains(data, tmp_path, name):
     """Made small: everything else of the preset (losses, masks, augmentation, schedule, warm start) as it is."""
-    small = {"crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 1, "epochs_teacher": 1}
+    small = {"crop": (32, 32, 32), "spacing": 4.0, "width": 2, "epochs": 1, "epochs_teacher": 1, "epochs_student": 1}
     carried_out(Plan(("gt+kl+kd",), settings_from(small, preset(name)), "", exported=("gt+kl+kd",), name="tiny"), data, tmp_path)
     [event] = [event for event in events_of(tmp_path) if event["kind"] == "epoch" and event["training"] == "all/gt+kl+kd"]
     assert set(event["train"]) == {"loss", "gt", "kd", "kl"} and all(0 < value < 100 for value in event["train"].values())

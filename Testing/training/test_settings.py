@@ -83,6 +83,13 @@ def test_a_student_may_have_epochs_of_its_own_with_the_others_share_of_whole_sca
     assert [(plan.epochs, plan.fine_from, plan.whole_from) for plan in map(coarse.stages, coarse.trainings())] == [(20, 10, 16), (8, 4, 6), (10, 0, 6)]
 
 
+def test_a_students_share_of_whole_scans_is_one_at_most():
+    """Of 15 epochs 8 are whole and, rounded, 7 fine: 8/7 would be no share."""
+    values = {"epochs": 15, "coarse": 0.5, "whole": 0.5, "crop": (64, 64, 64), "schedule": "polynomial", "student_from_teacher": True}
+    plan = Plan(("gt+kd",), settings_from(values), "")
+    assert plan.settings_of(plan.trainings()[-1]).whole == 1.0
+
+
 def test_a_plan_survives_being_written():
     plan = Plan(("baseline",), settings_from({"folds": 3, "crop": (32, 48, 64)}), "kdnet train", seeds=(4, 2), name="x")
     assert plan_from(json.loads(json.dumps(plan.as_dict()))) == plan

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+_HELD_OUT = ", each predicted by a network that was not trained on its patient"
+
 
 def add_parser(subparsers) -> None:
     """Add the subcommand to ``kdnet``."""
@@ -29,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     keep_freed_memory()
     from KDNetLib.cli.progress import Progress
     from KDNetLib.labels import REGIONS
+    from KDNetLib.manifest import read_manifest
     from KDNetLib.model_file import write_calibration
     from KDNetTrainingLib.evaluation.calibration import calibration_of, columns_of, held_out_confidence, predictions
     from KDNetTrainingLib.evaluation.held_out import held_out
@@ -46,10 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         rows = predictions(trained, arguments.device, table, lambda done, total, what: line.update(done / total, what))
     finally:
         line.clear()
-    own_folder = "of the trainer's own folder"
     calibration = calibration_of(
         rows,
-        f"{plan.data_text or own_folder}, each predicted by a network that was not trained on its patient",
+        f"{plan.data_text or 'the cases of the run'}{_HELD_OUT}",
         f"{plan.command}, then kdnet calibrate RUN --system {label} --model FILE",
     )
     confidence = {region: held_out_confidence(rows, region) for region in REGIONS}
@@ -58,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(_as_text(calibration, promised, confidence, dice))
     print(f"{table} and {table.with_suffix('.png').name} are written.")
     for path in arguments.model:
-        write_calibration(path, calibration)
+        write_calibration(path, calibration | {"data": f"{read_manifest(path).training.get('data', 'the cases of the run')}{_HELD_OUT}"})
         print(f"{path} holds the calibration now.")
     return 0
 

@@ -14,11 +14,12 @@ def add_parser(subparsers) -> None:
         "train",
         help="train teacher and student on a BraTS folder and export a model file",
         description="Train KD-Net's teacher, then its student, and write the model files of both. The same command (or kdnet resume) "
-        "goes on where a stopped run ended. With more --epochs it prolongs a finished one, if --epochs-teacher stays as it was given and the student does not begin with the baseline.",
+        "goes on where a stopped run ended. With more --epochs-student, where that was given, it prolongs a finished one; else with more --epochs, if --epochs-teacher stays as it was "
+        "given and the student does not begin with the baseline.",
     )
     parser.add_argument("data", type=Path, help="folder that holds the BraTS cases")
     parser.add_argument("run", type=Path, help="folder of the run: settings, events, checkpoints, model file")
-    parser.add_argument("--preset", default="paper", help="parameters to start from: paper (default), full or student")
+    parser.add_argument("--preset", default="paper", help="parameters to start from: paper (default), full or student (of the model that ships; its student was GT+KD: kdnet experiment student)")
     running.add_device(parser)
     parser.add_argument("--test", nargs="+", default=[], metavar="CASE", help="cases kept out of training and scored at the end")
     parser.add_argument("--name", default="my-student", help="name of the exported model (default: my-student)")

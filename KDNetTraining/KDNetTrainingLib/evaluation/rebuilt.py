@@ -19,7 +19,8 @@ def untrained(plan: Plan, training: Training) -> System:
 def trained(run: RunFolder, plan: Plan, training: Training, device: torch.device) -> System:
     """The system of the finished ``training`` with the best epoch's weights, on ``device``, evaluating; its teacher is none.
 
-    Raises InputError where the checkpoint is missing or damaged.
+    Of a student that is averaged with the baseline, the baseline's weights are needed too. Raises InputError where a
+    checkpoint is missing or damaged.
     """
     best = Checkpoints(run.path / training.key, lambda message: None).load_best(device)
     if best is None:

@@ -27,8 +27,8 @@ def score_cases(
         progress: called with the number of cases done, of all cases, and the last one's name; what it raises ends the work.
     Returns:
         Two rows per case: ``case``, ``space``, and for each region (ET, TC, WT) ``ET_dice`` (0 to 1), ``ET_hd95`` (mm),
-        ``ET_volume_ml`` and ``ET_reference_ml``. Space ``native`` is exactly what ``kdnet segment`` gives, on the
-        reference's own grid. ``crop`` is the network's own grid (the paper's 64³), its output as it is, the reference
+        ``ET_volume_ml`` and ``ET_reference_ml``. Space ``native`` is exactly what ``kdnet segment`` gives in
+        float32, on the reference's own grid. ``crop`` is the network's own grid (the paper's 64³), its output as it is, the reference
         brought there by majority: what the network does not look at counts in ``native`` alone, and so does the rule
         that a voxel without signal is background, and ``settings.least_enhancing``.
     Raises:

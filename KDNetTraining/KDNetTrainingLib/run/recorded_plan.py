@@ -28,7 +28,8 @@ def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None
     # A teacher that learnt more would have taught the student's first epochs differently, and a baseline that did would have
     # given it other weights to begin with. Nor may the coarse epochs grow, a share of them all, where fine ones have begun.
     grows = (plan.settings.epochs_teacher or plan.settings.teacher_model) and not (plan.settings.coarse or plan.settings.student_from_baseline)
-    may_grow = ("epochs",) if grows else ()
+    # Nothing hangs on a student, so one that has a number of its own may have more of them whatever it began with.
+    may_grow = ("epochs_student",) if plan.settings.epochs_student else ("epochs",) if grows else ()
     try:
         with in_turn(run, "plan"), at_work(run):
             if run.read("data") is None and not others_at_work(run):

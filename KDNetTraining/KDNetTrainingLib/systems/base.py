@@ -43,7 +43,7 @@ class System(nn.Module):
 
     @property
     def deployed(self) -> Network:
-        """The network over ``modalities`` that is scored and exported; its parameters are those under training."""
+        """The network over ``modalities`` that is scored and exported."""
         return self.network
 
     def seen(self, images: torch.Tensor) -> torch.Tensor:

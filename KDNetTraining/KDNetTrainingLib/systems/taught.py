@@ -35,15 +35,16 @@ class TaughtSystem(System):
         weights = baseline.state_dict() | fixed
         self.network.load_state_dict(weights)
         if self._averaged:
-            self._begun = {name: value.detach().clone() for name, value in weights.items()}
+            self._begun = {name: value.detach().clone() for name, value in weights.items() if name not in fixed}
 
     @property
     def deployed(self) -> EncodingNetwork:
-        """``network``, or a copy with the mean of its weights and of those that it began with."""
+        """``network``, or a copy with the mean of its weights and of those that it began with; validation judges ``network``."""
         if not self._begun:
             return self.network
         averaged = copy.deepcopy(self.network).requires_grad_(False)
-        averaged.load_state_dict({name: (value + self._begun[name].to(value.device)) / 2 for name, value in self.network.state_dict().items()})
+        last = self.network.state_dict()
+        averaged.load_state_dict(last | {name: (last[name] + first.to(last[name].device)) / 2 for name, first in self._begun.items()})
         return averaged
 
     @property
