@@ -3,7 +3,9 @@
 Import it before anything of the module: it starts the bench, which gives qt, ctk and the rest of slicer.
 """
 
+import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,8 @@ import slicer  # noqa: E402
 import torch  # noqa: E402
 from KDNetLib.model_file import save_model  # noqa: E402
 from KDNetLib.networks.encoder_decoder import EncoderDecoder  # noqa: E402
+
+PICTURES = os.environ.get("KDNET_PICTURES")
 
 #: With this seed the untrained network finds all three labels in :func:`scanArray`.
 _SEED_WITH_ALL_LABELS = 81
@@ -90,6 +94,19 @@ def segmentAndWait(panel):
     assert panel.ui.segmentButton.text == "Segment"
     click(panel.ui.segmentButton)
     waitFor(lambda: not panel.logic.busy, what="the end of the run")
+
+
+def showsItsText(widget):
+    """Whether all of the text of a visible label or button has room."""
+    return widget.width >= widget.fontMetrics().horizontalAdvance(widget.text.replace("&", ""))
+
+
+def savePicture(window, name):
+    """Save ``window`` in its whole length as NAME.png, where the environment names a folder for pictures."""
+    if PICTURES:
+        window.resize(430, max(640, window.sizeHint.height()))
+        slicer.app.processEvents()
+        assert window.grab().save(str(Path(PICTURES) / f"{name}.png"))
 
 
 def tableTexts(table):

@@ -52,13 +52,14 @@ def test_plain_python_snippet_writes_a_label_map(bundled_model, tmp_path, monkey
 
 
 def test_training_snippet_trains(slicer_bench, tmp_path, monkeypatch, capsys):
-    from training_support import SMALL, writeCases
+    from training_support import SMALL
+    from training.generated_cases import write_cases
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     slicer_bench.load(ROOT / "KDNetTraining/KDNetTraining.py")
     code = snippet("KDNetTrainingLogic()")
     # The paper's settings would take hours.
-    for paper, here in (("/data/BraTS", writeCases(tmp_path / "cases")), ("/data/run", tmp_path / "run"), ("epochs=100", "epochs=1, **SMALL")):
+    for paper, here in (("/data/BraTS", write_cases(tmp_path / "cases", 3)), ("/data/run", tmp_path / "run"), ("epochs=100", "epochs=1, **SMALL")):
         assert paper in code
         code = code.replace(paper, str(here))
     names = {"SMALL": SMALL}

@@ -1,11 +1,12 @@
 """The training logic as the Python console and headless scripts use it."""
 
-from training_support import SMALL, waitFor, writeCases  # first: starts the bench
+from training_support import SMALL, waitFor  # first: starts the bench
 from training_fixtures import *  # noqa: F403
 
 import pytest
 from headless_script import runScript
 from KDNetLib.errors import InputError, KDNetError
+from training.generated_cases import write_cases
 
 SCRIPT = "KDNetTraining/KDNetTrainingPanelLib/KDNetTrain.py"
 #: SMALL on the command line.
@@ -79,7 +80,7 @@ def headless(*arguments):
 
 
 def test_headless_script_trains_goes_on_and_has_honest_exit_codes(bench, tmp_path):
-    cases = writeCases(tmp_path / "cases")
+    cases = write_cases(tmp_path / "cases", 3)
     done = headless("--", cases, tmp_path / "run", "--objective", "baseline", "--epochs", "2", *OPTIONS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all/baseline" in done.stdout and done.stdout.rstrip().endswith("finished")

@@ -3,12 +3,10 @@
 from training_support import check, enter  # first: starts the bench
 from training_fixtures import *  # noqa: F403
 
-import os
-from pathlib import Path
-
 import pytest
 import qt
 import slicer
+from module_support import savePicture, showsItsText
 from training.generated_cases import write_case
 from KDNetTrainingPanelLib.panel_state import PanelState, disabledReasons
 
@@ -74,12 +72,8 @@ def test_pictures_have_nothing_cut_off(panel, readHere, cases, tmp_path, name):
     assert window.minimumSizeHint.width() <= 430
     for widget in window.findChildren(qt.QWidget):
         if widget.visible and isinstance(widget, (qt.QPushButton, qt.QCheckBox)) and widget.text:
-            assert widget.width >= widget.fontMetrics().horizontalAdvance(widget.text.replace("&", "")), widget.objectName
+            assert showsItsText(widget), widget.objectName
     for label in window.findChildren(qt.QLabel):
         if label.visible and label.text and not label.wordWrap:
-            assert label.width >= label.fontMetrics().horizontalAdvance(label.text.replace("&", "")), label.text
-    folder = os.environ.get("KDNET_PICTURES")
-    if folder:
-        window.resize(430, max(640, window.sizeHint.height()))
-        slicer.app.processEvents()
-        assert window.grab().save(str(Path(folder) / f"training_{name}.png"))
+            assert showsItsText(label), label.text
+    savePicture(window, f"training_{name}")

@@ -12,11 +12,9 @@ import pytest
 import qt
 import slicer
 import vtk
-from module_support import click, tableTexts
+from module_support import PICTURES, click, savePicture, showsItsText, tableTexts
 
 from training.generated_events import events_of, write_events
-
-PICTURES = os.environ.get("KDNET_PICTURES")
 
 
 def epochEvents(folder, key):
@@ -264,14 +262,12 @@ def test_pictures_have_nothing_cut_off(panels, generated, trained, name, can_ren
     assert panels.window.minimumSizeHint.width() <= 430
     for button in panels.window.findChildren(qt.QAbstractButton):
         if button.visible and button.text and button.objectName.endswith("Button"):
-            assert button.width >= button.fontMetrics().horizontalAdvance(button.text.replace("&", "")), button.objectName
+            assert showsItsText(button), button.objectName
+    savePicture(panels.window, f"progress_{name}")
     if PICTURES:
         from bench.plot_view import PlotView
         from bench.views import SliceView
 
-        panels.window.resize(430, max(640, panels.window.sizeHint.height()))
-        slicer.app.processEvents()
-        assert panels.window.grab().save(str(Path(PICTURES) / f"progress_{name}.png"))
         for tag in ("KDNetLosses", "KDNetDice") if name != "idle" else ():
             PlotView(slicer.mrmlScene.GetSingletonNode(tag, "vtkMRMLPlotViewNode")).save(Path(PICTURES) / f"progress_{name}_{tag}.png")
         if name == "finished":

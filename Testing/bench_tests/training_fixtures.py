@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
-from training_support import writeCases
+import training_support  # noqa: F401  (starts the bench)
+
+from training.generated_cases import write_cases
 
 __all__ = ["bench", "trainingModule", "panel", "logic", "cases", "readHere"]
 
@@ -45,7 +47,7 @@ def logic(bench):
 @pytest.fixture
 def cases(tmp_path):
     """A folder of three small complete cases."""
-    return writeCases(tmp_path / "cases")
+    return write_cases(tmp_path / "cases", 3)
 
 
 @pytest.fixture

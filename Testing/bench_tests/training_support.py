@@ -1,21 +1,12 @@
-"""What the tests of the module KDNetTraining share: cases, settings that train in seconds, typing.
+"""What the tests of the module KDNetTraining share: settings that train in seconds, typing, waiting.
 
 Import it before anything of the module: it starts the bench, which gives qt, ctk and the rest of slicer.
 """
 
 from module_support import click, waitFor  # noqa: F401  (starts the bench)
 
-from training.generated_cases import write_case
-
-#: As small as a training can be; one epoch of the cases below takes a fraction of a second.
+#: As small as a training can be; one epoch of generated cases takes a fraction of a second.
 SMALL = {"preprocessing": "whole-brain", "spacing": 4.0, "crop": [32, 32, 32], "width": 2}
-
-
-def writeCases(folder, count=3):
-    """A BraTS folder of ``count`` small cases; returns it."""
-    for number in range(count):
-        write_case(folder, f"BraTS2021_{number:05d}", seed=number)
-    return folder
 
 
 def enter(edit, text):

@@ -84,7 +84,7 @@ def test_reliability_curve_and_its_error_by_hand():
 
 def test_calibration_lowers_the_error_on_what_it_was_not_fitted_to():
     promised, dice = overconfident(60, 3.0, seed=1, offset=0.5)
-    calibration = calibration_of(rows_of(promised, dice), "made up", "none")
+    calibration = calibration_of(rows_of(promised, dice), "none")
     raw = expected_calibration_error(reliability_curve(promised, dice))
     assert raw > 0.15 and expected_calibration_error(calibration["curve"]["ET"]) < raw / 2
     assert calibration["cases"] == 60 and sum(count for *_, count in calibration["curve"]["WT"]) == 60
@@ -108,7 +108,7 @@ def test_no_prediction_is_judged_by_a_map_that_saw_it(folds):
 
 def test_too_few_cases_are_refused():
     with pytest.raises(InputError, match="9 case"):
-        calibration_of(rows_of(*overconfident(9, 1.0)), "few", "none")
+        calibration_of(rows_of(*overconfident(9, 1.0)), "none")
 
 
 def test_the_picture_has_the_points_where_they_belong(tmp_path):

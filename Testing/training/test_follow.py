@@ -1,6 +1,7 @@
 """``kdnet status --follow``: what it tells through a pipe and in a terminal's one line, and when it ends."""
 
 import io
+from contextlib import ExitStack
 
 import pytest
 
@@ -22,16 +23,12 @@ def meanwhile(monkeypatch):
 def test_following_through_a_pipe_tells_each_epoch_once_and_ends_with_the_run(run, capsys, meanwhile):
     begin(run)
     training(run)
-    lock = locked(run.path / "lock")
-    lock.__enter__()
     meanwhile += [
         lambda: steps(run, 1, 5), lambda: epoch(run, 1), lambda: steps(run, 2, 1), lambda: epoch(run, 2),
         lambda: run.event(kind="run", what="stopped", message="Stopped (on request) in epoch 3 of 4; everything is saved."),
     ]  # fmt: skip
-    try:
+    with locked(run.path / "lock"):
         code, out = command(capsys, status, run.path, "--follow")
-    finally:
-        lock.__exit__(None, None, None)
     lines = out.splitlines()
     assert code == 1 and lines[:3] == [
         f"{run.path}: fold-1/teacher, 0 of 4 epochs (0 %)",
@@ -51,15 +48,12 @@ def test_following_a_finished_run_ends_at_once(run, capsys):
 def test_following_begins_before_the_run_does(run, capsys, meanwhile):
     """Between the command's own start and the first event torch is loaded; nobody may hold the lock then."""
     run.record("run", {})
-    lock = locked(run.path / "lock")
-    meanwhile += [
-        lambda: None, lambda: None, lambda: lock.__enter__(), lambda: begin(run),
-        lambda: run.event(kind="run", what="finished", message=""),
-    ]  # fmt: skip
-    try:
+    with ExitStack() as held:
+        meanwhile += [
+            lambda: None, lambda: None, lambda: held.enter_context(locked(run.path / "lock")), lambda: begin(run),
+            lambda: run.event(kind="run", what="finished", message=""),
+        ]  # fmt: skip
         code, out = command(capsys, status, run.path, "--follow")
-    finally:
-        lock.__exit__(None, None, None)
     assert code == 0 and not meanwhile and out.splitlines()[:2] == [f"{run.path}: not started yet, waiting for it", f"{run.path}: finished"]
 
 

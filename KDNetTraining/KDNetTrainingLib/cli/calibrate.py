@@ -4,8 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-_HELD_OUT = ", each predicted by a network that was not trained on its patient"
-
 
 def add_parser(subparsers) -> None:
     """Add the subcommand to ``kdnet``."""
@@ -49,18 +47,15 @@ def run(arguments: argparse.Namespace) -> int:
         rows = predictions(trained, arguments.device, table, lambda done, total, what: line.update(done / total, what))
     finally:
         line.clear()
-    calibration = calibration_of(
-        rows,
-        f"{plan.data_text or 'the cases of the run'}{_HELD_OUT}",
-        f"{plan.command}, then kdnet calibrate RUN --system {label} --model FILE",
-    )
+    calibration = calibration_of(rows, f"{plan.command}, then kdnet calibrate RUN --system {label} --model FILE")
     confidence = {region: held_out_confidence(rows, region) for region in REGIONS}
     promised, dice = ({region: columns_of(rows, region)[which] for region in REGIONS} for which in (0, 1))
     draw_reliability(table.with_suffix(".png"), promised, confidence, dice, calibration["curve"])
     print(_as_text(calibration, promised, confidence, dice))
     print(f"{table} and {table.with_suffix('.png').name} are written.")
     for path in arguments.model:
-        write_calibration(path, calibration | {"data": f"{read_manifest(path).training.get('data', 'the cases of the run')}{_HELD_OUT}"})
+        data = read_manifest(path).training.get("data", "the cases of the run")
+        write_calibration(path, calibration | {"data": f"{data}, each predicted by a network that was not trained on its patient"})
         print(f"{path} holds the calibration now.")
     return 0
 

@@ -65,8 +65,8 @@ def predictions(
     return rows
 
 
-def calibration_of(rows: list[dict], data: str, command: str) -> dict:
-    """The ``calibration`` of a manifest from ``rows`` (of :func:`predictions`); ``data`` and ``command`` are its texts.
+def calibration_of(rows: list[dict], command: str) -> dict:
+    """The ``calibration`` of a manifest from ``rows`` (of :func:`predictions`) and its text ``command``, but for its text ``data``.
 
     The map is fitted to all rows; the reliability curve is that of :func:`held_out_confidence`. Raises InputError where
     there are too few cases.
@@ -79,7 +79,7 @@ def calibration_of(rows: list[dict], data: str, command: str) -> dict:
         promised, dice = columns_of(rows, region)
         lines[region] = [round(value, 4) for value in map_of(promised, dice)]
         curves[region] = reliability_curve(held_out_confidence(rows, region), dice)
-    return {"map": lines, "curve": curves, "cases": cases, "data": data, "command": command}
+    return {"map": lines, "curve": curves, "cases": cases, "command": command}
 
 
 def columns_of(rows: list[dict], region: str) -> tuple[np.ndarray, np.ndarray]:
