@@ -139,6 +139,10 @@ def _importClasses(classes, volumeNode, segmentationNode):
         # The import of a label map node applies a transform between the two nodes twice, so it is applied here.
         image = logic.CreateOrientedImageDataFromVolumeNode(labelmapNode, segmentationNode.GetParentTransformNode())
         image.UnRegister(None)
+        # Slicer makes surfaces and slices of all voxels that a segment is stored with, empty ones too.
+        tumour = [0] * 6
+        if slicer.vtkOrientedImageDataResample.CalculateEffectiveExtent(image, tumour):
+            image.Crop(tumour)
         if not logic.ImportLabelmapToSegmentationNode(image, segmentationNode, _segmentIds()):
             raise KDNetError(
                 _("Slicer could not put the labels into {name}; choose another output segmentation.").format(
