@@ -128,10 +128,34 @@ def test_show_3d_makes_surfaces_that_follow_a_second_run(panel):
     assert isShown3D(node)
     surface = node.GetClosedSurfaceInternalRepresentation("KDNet_ED")
     assert surface.GetNumberOfCells() > 100
+    assert openEdges(surface) == 0, "closed where the tumour touches its box too"
     segmentAndWait(panel)
     assert isShown3D(node) and panel.ui.show3DButton.checked
     click(panel.ui.show3DButton)
     assert not isShown3D(node)
+
+
+def openEdges(surface):
+    edges = vtk.vtkFeatureEdges()
+    edges.SetInputData(surface)
+    edges.BoundaryEdgesOn()
+    edges.FeatureEdgesOff()
+    edges.ManifoldEdgesOff()
+    edges.NonManifoldEdgesOff()
+    edges.Update()
+    return edges.GetOutput().GetNumberOfCells()
+
+
+def test_segments_are_stored_as_the_tumours_box(panel):
+    volume = addVolume()
+    panel.enter()
+    segmentAndWait(panel)
+    node = panel.ui.outputSelector.currentNode()
+    voxels = np.argwhere(readClasses(node, volume))
+    assert 0 < len(voxels) < np.prod(volume.GetImageData().GetDimensions())
+    for segmentId in SEGMENT_IDS.values():
+        stored = node.GetBinaryLabelmapInternalRepresentation(segmentId)
+        assert stored.GetExtent() == tuple(np.stack([voxels.min(0), voxels.max(0)], 1).ravel())
 
 
 def test_second_run_replaces_its_own_segments_only(panel):
