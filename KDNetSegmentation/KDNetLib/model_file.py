@@ -3,35 +3,43 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save
+from safetensors.numpy import save
 
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import ModelError
 from KDNetLib.manifest import FORMAT_VERSION, METADATA_KEY, Manifest, parse_manifest, read_header, weights_hash
-from KDNetLib.model_weights import check_use, damaged, read_weights
+from KDNetLib.model_weights import check_use, damaged, in_eight_bits, read_weights, shapes_of
 from KDNetLib.networks.base import Network
 from KDNetLib.networks.registry import ARCHITECTURES, architecture
 
 
-def save_model(path, network: Network, description: dict) -> Manifest:
-    """Write ``network`` in half precision with its manifest, atomically; returns the manifest written.
+#: numpy's types as safetensors names them.
+_KINDS = {np.dtype(np.float16): "F16", np.dtype(np.float32): "F32", np.dtype(np.int8): "I8"}
+
+
+def save_model(path, network: Network, description: dict, eight_bits: bool = False) -> Manifest:
+    """Write ``network`` in half precision, or its kernels in 8 bits, with its manifest, atomically; returns the manifest written.
 
     ``description`` gives the manifest's ``name``, ``title``, ``modalities``, ``preprocessing``, ``classes``,
     ``training``, ``measured``, ``licence`` and ``citation``, and may give ``calibration``, ``least_enhancing_ml`` and
-    ``mirrored``; the rest is added here. Half precision halves the file; trained weights lie well inside its range. Raises ModelError where
-    the description is incomplete or the file cannot be written.
+    ``mirrored``; the rest is added here. Half precision halves the file, and ``eight_bits`` (see :func:`in_eight_bits`) halve it again;
+    trained weights lie well inside the range of both. Raises ModelError where the description is incomplete or the file
+    cannot be written.
     """
     path = Path(path)
-    weights = {key: value.detach().cpu().half().clone(memory_format=torch.contiguous_format) for key, value in network.state_dict().items()}
-    if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
+    weights = {key: np.ascontiguousarray(value.detach().cpu().half().numpy()) for key, value in network.state_dict().items()}
+    if not all(np.isfinite(value).all() for value in weights.values()):
         raise ModelError(f"The weights for {path.name} are no numbers in half precision; train with a lower learning rate.")
+    if eight_bits:
+        weights = in_eight_bits(weights)
     content = {
         **description,
         "format_version": FORMAT_VERSION,
         "architecture": {"name": type(network).__name__, "parameters": network.parameters_given},
-        "sha256": weights_hash((key, "F16", weights[key].shape, weights[key].numpy().tobytes()) for key in sorted(weights)),
+        "sha256": weights_hash((key, _KINDS[weights[key].dtype], weights[key].shape, weights[key].tobytes()) for key in sorted(weights)),
     }
     metadata = {METADATA_KEY: json.dumps(content, ensure_ascii=False)}
     manifest = parse_manifest({"__metadata__": metadata}, path.name)
@@ -98,6 +106,5 @@ def _empty_network(manifest: Manifest, name: str) -> Network:
 
 def _check_shapes(network: Network, header: dict, name: str) -> None:
     expected = {key: list(value.shape) for key, value in network.state_dict().items()}
-    found = {key: entry["shape"] for key, entry in header.items() if key != "__metadata__"}
-    if expected != found:
+    if expected != shapes_of(header):
         raise ModelError(f"The weights of {name} do not fit its architecture; get the file again.")

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 
 from engine.generated import DESCRIPTION, random_model, random_network
-from engine.generated_models import HOSTILE_MODELS, damaged_headers, unpack
+from engine.generated_models import HOSTILE_MODELS, damaged_headers, unpack, with_other_scales
 from KDNetLib.errors import ModelError
 from KDNetLib.manifest import METADATA_KEY, read_manifest
 from KDNetLib.model_file import load_model, save_model
@@ -36,6 +36,31 @@ def test_what_is_written_is_read_again(tmp_path):
         assert loaded.state_dict()[key].dtype == torch.float32
         assert torch.equal(loaded.state_dict()[key], value.half().float())
     assert [entry.name for entry in path.parent.iterdir()] == ["model.safetensors"]
+
+
+def test_in_eight_bits_a_file_is_half_as_large_and_a_weight_off_by_half_a_step_at_most(tmp_path):
+    network = random_network(3, width=8)
+    with torch.no_grad():
+        next(network.parameters())[0] = 0  # a part without any weight has no scale to find
+    halves, eighths = tmp_path / "halves.safetensors", tmp_path / "eighths.safetensors"
+    save_model(halves, network, DESCRIPTION)
+    save_model(eighths, network, DESCRIPTION, eight_bits=True)
+    assert eighths.stat().st_size < 0.55 * halves.stat().st_size
+    kept, exact = load_model(eighths)[0].state_dict(), load_model(halves)[0].state_dict()
+    assert kept.keys() == exact.keys()
+    for key, value in exact.items():
+        step = value.abs().amax(dim=tuple(range(1, value.ndim)), keepdim=True) / 127 if value.ndim > 1 else torch.zeros(())
+        assert ((kept[key] - value).abs() <= 0.501 * step).all() and kept[key].dtype == torch.float32
+        assert value.ndim == 1 or value.shape[0] == 1 or not torch.equal(kept[key], value)
+
+
+@pytest.mark.parametrize("damage", ["no scale", "scale too short", "scale in half precision"])
+def test_a_scale_that_is_not_as_it_must_be_is_refused(tmp_path, damage):
+    path = tmp_path / "model.safetensors"
+    save_model(path, random_network(), DESCRIPTION, eight_bits=True)
+    path.write_bytes(with_other_scales(path.read_bytes(), damage))
+    with pytest.raises(ModelError, match=r"the scale of '.*' is missing or of a wrong shape"):
+        load_model(path)
 
 
 def test_the_file_is_plain_safetensors(tmp_path):

@@ -98,6 +98,13 @@ def test_a_known_tumour_is_found_and_a_second_scan_of_another_size_too(tmp_path)
     assert (segmenter.segment(Image(second, affine_of())).classes == labels).mean() > 0.99
 
 
+def test_weights_in_eight_bits_give_what_they_give_in_torch(tmp_path, float32):
+    image, path = Image(brain((30, 34, 28))[0], affine_of()), tmp_path / "m.safetensors"
+    save_model(path, ensemble_of([random_network(seed, width=4, levels=4, skips=3) for seed in (1, 2)]), DESCRIPTION, eight_bits=True)
+    found, expected = (Segmenter([path], device).segment(image, probabilities=True).probabilities for device in ("openvino", "cpu"))
+    np.testing.assert_allclose(found, expected, atol=2e-3)  # half precision
+
+
 def test_the_mirror_image_is_averaged_as_in_torch(tmp_path, float32):
     image = Image(brain((30, 34, 28))[0], affine_of())
     path = random_model(tmp_path / "m.safetensors", description={"mirrored": True}, width=4, levels=4, skips=3)

@@ -40,6 +40,11 @@ def finished(tmp_path, request):
     return tmp_path / "run"
 
 
+def within_eight_bits(value, exact):
+    """Whether ``value`` is ``exact`` but for a 254th of the largest weight."""
+    return bool(((value - exact).abs() <= exact.abs().max() / 253).all())
+
+
 def test_the_folds_become_one_model_with_an_honest_card(finished, capsys):
     code, out, err = run(capsys, "combine", finished, "mine", "--data-text", "four cases", "--title", "Four brains")
     path = finished / "models" / "mine.safetensors"
@@ -48,7 +53,7 @@ def test_the_folds_become_one_model_with_an_honest_card(finished, capsys):
     assert len(network.members) == 2 and (manifest.name, manifest.title) == ("mine", "Four brains, mean of 2 networks") and manifest.licence == "MIT" and manifest.least_enhancing_ml == 0.2 and manifest.mirrored
     for place, member in enumerate(network.members, start=1):
         single = load_model(finished / "models" / f"tiny-fold-{place}.safetensors")[0].state_dict()
-        assert all((value == single[key]).all() for key, value in member.state_dict().items())
+        assert all(within_eight_bits(value, single[key]) for key, value in member.state_dict().items())
     (measured,) = manifest.measured
     assert measured["cases"] == 4 and measured["dice"] == {"ET": 0.65, "TC": 0.65, "WT": 0.65}
     card = model_card(read_manifest(path))
