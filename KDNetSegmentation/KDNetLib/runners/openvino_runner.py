@@ -103,7 +103,7 @@ def precision(core) -> str:
     """What networks are computed in by ``core`` (an ``openvino.Core``): ``bf16`` or ``f32``.
 
     bfloat16 where that is OpenVINO's own choice, so on processors with instructions for it: twice as fast, and of a trained
-    network's labels one in 25,000 changes (Testing/tools/compare_runtimes.py). Else float32, also where OpenVINO
+    network's labels one in 25,000 changes (Testing/tools/compare_precisions.py). Else float32, also where OpenVINO
     would choose float16, which nobody has checked.
     """
     from openvino import Type
