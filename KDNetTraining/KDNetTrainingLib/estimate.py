@@ -38,6 +38,8 @@ from KDNetTrainingLib.training.validation import validate
 _STEPS, _SECONDS = 4, 10.0
 #: A checkpoint holds every weight and Adam's two means of it; there are two of them, and the best epoch's weights.
 _VALUES_PER_WEIGHT = 2 * 3 + 1
+#: The files of a generated case.
+_BYTES_OF_PHANTOM = 7_000_000
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Estimate:
     """What a run will take.
 
     ``disk_bytes`` in the run folder; ``memory_bytes`` at the peak, on ``device``, None where the platform does not
-    tell; ``seconds`` for training and validation, without preparing the cases and scoring, which take some seconds a
-    case; ``memory_available_bytes`` is what ``device`` had free, None where the platform does not tell.
+    tell; ``seconds`` for training and validation, without generating and preparing the cases and scoring, which take some
+    seconds a case; ``memory_available_bytes`` is what ``device`` had free, None where the platform does not tell.
     """
 
     disk_bytes: int
@@ -69,8 +71,10 @@ def estimate(plan: Plan, cases: int, device: str) -> Estimate:
     case = _generated_case(plan.settings)
     trainings = plan.trainings()
     costs = {kind: _Cost(each, plan, case, world) for kind, each in {_kind(each): each for each in trainings}.items()}
-    steps = -(-training // plan.settings.batch_size)
-    seconds, disk = 0.0, cases * (case.images.nbytes + case.classes.nbytes) * (1 + _coarse_bytes(plan.settings))
+    phantoms = plan.settings.phantoms
+    steps = -(-(training + phantoms) // plan.settings.batch_size)
+    cached = (case.images.nbytes + case.classes.nbytes) * (1 + _coarse_bytes(plan.settings))
+    seconds, disk = 0.0, (cases + phantoms) * cached + phantoms * _BYTES_OF_PHANTOM
     for each in trainings:
         cost = costs[_kind(each)]
         epochs = plan.epochs(each)

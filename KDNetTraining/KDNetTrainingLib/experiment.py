@@ -165,9 +165,9 @@ class _Experiment:
             if self._world.leads and what["kind"] == "epoch" and what["best"] and validation:
                 self._preview(folder, system, data.cached[validation[0]], what["epoch"])
 
-        shown = [data.cached[name] for name in train], [data.cached[name] for name in validation]
-        coarse = [data.coarse[name] for name in train] if settings.coarse else []
-        trainer = Trainer(system, *shown, epochs, settings, checkpoints, self._world, report, stop, coarse)
+        fine, coarse = data.learnt(train)
+        chosen_by = [data.cached[name] for name in validation]
+        trainer = Trainer(system, fine, chosen_by, epochs, settings, checkpoints, self._world, report, stop, coarse)
         if trainer.epochs_done < epochs or not scores.exists() or needed:
             self._steps = trainer.steps_per_epoch
             if self._world.leads and trainer.epochs_done < epochs:

@@ -9,24 +9,31 @@ from KDNetLib.preprocessing import Preprocessing
 from KDNetTrainingLib.data.cache import CachedCase, build_cache
 from KDNetTrainingLib.data.cases import TrainingCase, find_training_cases
 from KDNetTrainingLib.data.folds import inner_split, make_folds
+from KDNetTrainingLib.phantom.folder import write_folder
 from KDNetTrainingLib.plan import Plan, Training
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.training.distributed import World
+
+#: Where in the run folder the generated cases lie, named as which edition names its own.
+_PHANTOMS, _EDITION = "phantoms", "BraTS 2021"
 
 
 @dataclass(frozen=True)
 class RunData:
     """All by the cases' names: ``cases``; their arrays ``cached`` and, at half the resolution where it is asked for, ``coarse``.
 
-    ``left_out`` tells for what reason a case is not among them; ``folds`` has the names of the test cases of every fold
-    (without folds one list, which may be empty).
+    ``phantoms`` and ``coarse_phantoms`` are the arrays of the generated cases, which are in no fold. ``left_out`` tells for
+    what reason a case is not among them; ``folds`` has the names of the test cases of every fold (without folds one list,
+    which may be empty).
     """
 
     settings: Settings
     cases: dict[str, TrainingCase]
     cached: dict[str, CachedCase]
     coarse: dict[str, CachedCase]
+    phantoms: list[CachedCase]
+    coarse_phantoms: list[CachedCase]
     left_out: dict[str, str]
     folds: list[list[str]]
 
@@ -38,28 +45,42 @@ class RunData:
         inner = inner_split(rest, self.settings.inner_validation, self.settings.seed)
         return tuple([case.name for case in part] for part in inner) + (test,)
 
+    def learnt(self, names: list[str]) -> tuple[list[CachedCase], list[CachedCase]]:
+        """The arrays that a training on the cases ``names`` learns, and those at half the resolution: its own and the generated ones."""
+        coarse = [self.coarse[name] for name in names] if self.coarse else []
+        return [self.cached[name] for name in names] + self.phantoms, coarse + self.coarse_phantoms
+
 
 def prepare(plan: Plan, trainings: list[Training], data: Path, run: RunFolder, world: World, progress: Callable[[int, int, str], None]) -> RunData:
-    """Find the cases under ``data`` and preprocess those that are not in the run's caches yet; writes data.json and folds.json.
+    """Find the cases under ``data``, generate those that the settings ask for, and preprocess what is not in the run's caches yet.
 
-    Every process of ``world`` must call it. ``progress`` is that of :func:`build_cache`. Raises InputError where
+    Writes data.json and folds.json. Every process of ``world`` must call it. ``progress`` is that of :func:`build_cache`. Raises InputError where
     one of ``trainings`` has nothing to train on, or where the cases are not those that the run began with.
     """
     found, left_out = find_training_cases(data)
     settings = plan.settings
 
-    def cached(folder: str, spacing: float) -> tuple[dict[str, CachedCase], dict]:
+    def cached(of: list[TrainingCase], folder: str, spacing: float) -> tuple[list[CachedCase], dict]:
         def build():
-            return build_cache(found, run.path / folder, Preprocessing(settings.preprocessing, spacing), progress)
+            return build_cache(of, run.path / folder, Preprocessing(settings.preprocessing, spacing), progress)
 
         opened, bad, hashes = world.led(build) or build()  # the first process writes the cache, the others find it
         left_out.update(bad)
-        return {case.name: case for case in opened}, hashes
+        return opened, hashes
 
-    fine, hashes = cached("cache", settings.spacing)
-    coarse = cached("cache-coarse", 2 * settings.spacing)[0] if settings.coarse else {}
+    def cached_both(of: list[TrainingCase], folder: str) -> tuple[list[CachedCase], list[CachedCase], dict]:
+        fine, hashes = cached(of, folder, settings.spacing)
+        return fine, cached(of, f"{folder}-coarse", 2 * settings.spacing)[0] if settings.coarse else [], hashes
+
+    fine, coarse, hashes = cached_both(found, "cache")
+    phantoms, coarse_phantoms = [], []
+    if settings.phantoms:
+        place = run.path / _PHANTOMS
+        world.led(lambda: write_folder(place, settings.phantoms, _EDITION, settings.seed, lambda done, total: progress(done, total, "generated")))
+        phantoms, coarse_phantoms, _ = cached_both(find_training_cases(place)[0], f"cache-{_PHANTOMS}")
     cases = {case.name: case for case in found if case.name not in left_out}
-    prepared = RunData(settings, cases, fine, coarse, left_out, _folds(plan, cases, data))
+    by_name = ({case.name: case for case in each} for each in (fine, coarse))
+    prepared = RunData(settings, cases, *by_name, phantoms, coarse_phantoms, left_out, _folds(plan, cases, data))
     for training in trainings:
         if not prepared.split(training)[0]:
             raise InputError(f"No case is left to train {training.key} on (a tested patient's other scans do not count); give more cases or test fewer.")

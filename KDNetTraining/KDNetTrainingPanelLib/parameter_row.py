@@ -146,6 +146,7 @@ def _title(name):
         "teacher_model": _("Given teacher"),
         "student_modality": _("Student sees"),
         "inner_validation": _("Validation share"),
+        "phantoms": _("Generated cases"),
         "coarse": _("Coarse share"),
         "whole": _("Whole scans share"),
         "mirrored": _("Average with mirror image"),

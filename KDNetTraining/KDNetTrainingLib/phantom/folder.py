@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from KDNetLib import __version__
@@ -19,8 +20,8 @@ _MOST_PROCESSES = 8  # each takes up to a gigabyte
 def write_folder(folder: Path, cases: int, edition: str, seed: int, progress: Callable[[int, int], None]) -> int:
     """Fill ``folder`` with cases 1 to ``cases`` of ``seed`` in the manner of ``edition``; returns how many were not there yet.
 
-    ``progress`` is called with how many of how many are done. More cases may be asked for later. Raises InputError where
-    the folder cannot be written, holds something else, or the edition cannot number so many.
+    ``progress`` is called with how many of how many are done; what it raises ends the work. More cases may be asked for
+    later. Raises InputError where the folder cannot be written, holds something else, or the edition cannot number so many.
     """
     writing.check_count(edition, cases)
     _record(folder, edition, seed)
@@ -29,8 +30,10 @@ def write_folder(folder: Path, cases: int, edition: str, seed: int, progress: Ca
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = max(1, min(cores, _MOST_PROCESSES, len(missing) // 2))  # starting a process takes as long as half a case
     tasks = [(folder, edition, seed, number) for number in missing]
-    for done, _ in enumerate(in_processes(write_one, tasks, workers), cases - len(missing) + 1):
-        progress(done, cases)
+    # Closing ends the processes at once where progress raises; the traceback would keep them otherwise.
+    with closing(in_processes(write_one, tasks, workers)) as written:
+        for done, _ in enumerate(written, cases - len(missing) + 1):
+            progress(done, cases)
     return len(missing)
 
 
