@@ -40,7 +40,7 @@ def _settings(settings) -> str:
 
 
 def _postprocessing(least_enhancing_ml: float) -> str:
-    return f"enhancing tumour of less than {least_enhancing_ml:g} ml in all, or nowhere sure, counts as necrotic core" if least_enhancing_ml else "none"
+    return f"enhancing tumour of less than {least_enhancing_ml:g} ml in all counts as necrotic core" if least_enhancing_ml else "none"
 
 
 def _measured(results: list[dict]) -> list[str]:

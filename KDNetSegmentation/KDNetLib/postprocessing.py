@@ -1,9 +1,8 @@
-"""What is done to a label map after the network: enhancing tumour that may be noise becomes necrotic core.
+"""What is done to a label map after the network: specks of enhancing tumour become necrotic core.
 
 A glioma without enhancement often gets a few enhancing voxels from a network. Where all of them in a scan are less than
 a model's limit, they count as necrotic and non-enhancing core, as in nnU-Net's entry to BraTS 2020 (Isensee et al.,
-arXiv:2011.00848): the core keeps its outline. So they do where the network is nowhere sure of them, as hysteresis
-thresholds ask for one sure pixel of an edge (Canny 1986).
+arXiv:2011.00848): the core keeps its outline.
 """
 
 import numpy as np
@@ -11,25 +10,17 @@ import numpy as np
 from KDNetLib.voxel_size import voxel_ml
 
 _CORE, _ENHANCING = 1, 3
-#: What the probability of enhancing tumour must reach somewhere; from generated cases, see KDNetTraining/TRYOUTS.md.
-_SURE = 0.75
 
 
-def remove_specks(classes: np.ndarray, affine: np.ndarray, probabilities: np.ndarray, least_enhancing_ml: float) -> str:
-    """Turn class 3 into class 1 in ``classes`` (I, J, K), in place, where there is less of it than ``least_enhancing_ml``, or where it is nowhere sure.
+def remove_specks(classes: np.ndarray, affine: np.ndarray, least_enhancing_ml: float) -> bool:
+    """Turn class 3 into class 1 in ``classes`` (I, J, K), in place, where there is less of it than ``least_enhancing_ml``.
 
-    ``affine`` is 4×4 from voxel index to mm; ``probabilities`` (4, X, Y, Z) are the network's, on its own grid. Returns
-    what was found wrong, in words, or "" where nothing was changed. A limit of 0 changes nothing.
+    ``affine`` is 4×4 from voxel index to mm. Returns whether anything was changed.
     """
+    if not least_enhancing_ml:
+        return False
     enhancing = classes == _ENHANCING
-    found = np.count_nonzero(enhancing) * voxel_ml(affine)
-    if not least_enhancing_ml or not found:
-        return ""
-    if found < least_enhancing_ml:
-        reason = f"less than {least_enhancing_ml:g} ml of it"
-    elif probabilities[_ENHANCING].max() < _SURE:
-        reason = f"its probability is nowhere {_SURE:g}"
-    else:
-        return ""
+    if not 0 < np.count_nonzero(enhancing) * voxel_ml(affine) < least_enhancing_ml:
+        return False
     classes[enhancing] = _CORE
-    return reason
+    return True

@@ -107,8 +107,8 @@ class Segmenter:
         classes, kept = prepared.restore(predicted, probabilities)
         promised = expected_dice(predicted, prepared.array.any(axis=0))
         found = result_warnings(classes)
-        if noise := remove_specks(classes, usable.affine, predicted, manifest.least_enhancing_ml):
-            found = [f"The enhancing tumour could not be told from noise ({noise}); it counts as necrotic core."]
+        if remove_specks(classes, usable.affine, manifest.least_enhancing_ml):
+            found = [f"There was less than {manifest.least_enhancing_ml:g} ml of enhancing tumour, too little to be told from noise; it counts as necrotic core."]
         volumes = volumes_ml(classes, usable.affine)
         # What the scan's grid or the removal left nothing of was not found.
         promised = {region: value if volumes[region] else 0.0 for region, value in promised.items()}

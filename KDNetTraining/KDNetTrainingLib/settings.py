@@ -40,7 +40,7 @@ class Settings:
     phantoms: int = _number(0, "generated cases (those of kdnet phantom) that every training learns beside its own; they are never tested", 0, 9999)
     coarse: float = _number(0.0, "share of the epochs, the first ones, with samples of half the resolution: an eighth of the time; a student leaves them out", 0.0, 0.9)
     whole: float = _number(0.0, "share of the epochs, the last ones, with whole scans as samples, as at test; of a student's as large a share as of the others' fine ones", 0.0, 1.0)
-    least_enhancing: float = _number(0.0, "ml of enhancing tumour in a scan below which, and where the network is nowhere sure of it, model and scores count it as necrotic core; 0, as the paper: always kept", 0.0, LARGEST_SPECK_ML)
+    least_enhancing: float = _number(0.0, "ml of enhancing tumour in a scan below which model and scores count it as necrotic core; 0, as the paper: always kept", 0.0, LARGEST_SPECK_ML)
     mirrored: bool = _other(False, "apply the network to the scan and its mirror image, left and right exchanged, and average: model and scores, not the training")
     epochs: int = _number(500, "passes over the training cases", 1, 100000)
     epochs_teacher: int = _number(0, "passes for the teacher; 0: as many as the others", 0, 100000)

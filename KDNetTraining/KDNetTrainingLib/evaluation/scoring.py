@@ -73,7 +73,7 @@ def _predicted(networks, case, modalities, settings, device) -> tuple[PreparedIn
 
 def _native(prepared, affine, probabilities, settings) -> np.ndarray:
     classes, _ = prepared.restore(probabilities)
-    remove_specks(classes, affine, probabilities, settings.least_enhancing)
+    remove_specks(classes, affine, settings.least_enhancing)
     return classes
 
 
