@@ -54,8 +54,9 @@ class RunData:
 def prepare(plan: Plan, trainings: list[Training], data: Path, run: RunFolder, world: World, progress: Callable[[int, int, str], None]) -> RunData:
     """Find the cases under ``data``, generate those that the settings ask for, and preprocess what is not in the run's caches yet.
 
-    Writes data.json and folds.json. Every process of ``world`` must call it. ``progress`` is that of :func:`build_cache`. Raises InputError where
-    one of ``trainings`` has nothing to train on, or where the cases are not those that the run began with.
+    Writes data.json and folds.json. Every process of ``world`` must call it. ``progress`` is that of :func:`build_cache`.
+    Raises InputError where one of ``trainings`` has nothing to train on, or where the cases are not those that the run
+    began with.
     """
     found, left_out = find_training_cases(data)
     settings = plan.settings
