@@ -20,7 +20,7 @@ import slicer
 import vtk
 from KDNetLib.labels import LABELS, VOLUME_KEYS
 from KDNetSegmentationLib.results_table import storedResult
-from KDNetSegmentationLib.segmentation_output import SEGMENT_IDS, hasResult, isShown3D, readClasses
+from KDNetSegmentationLib.segmentation_output import SEGMENT_IDS, hasResult, readClasses
 from KDNetSegmentationLib.terminology import terminologyEntry
 
 ROTATED = [[0, -1, 0, 30], [1, 0, 0, -12], [0, 0, 1, 5], [0, 0, 0, 1]]
@@ -117,45 +117,6 @@ def test_confidence_of_a_calibrated_model_is_shown_saved_and_kept_with_the_scene
     segmentationNode.SetAttribute("KDNet.result", json.dumps(stored))
     panel.updatePanel()
     assert [row[:2] for row in shown] == tableTexts(panel.ui.volumesTable)
-
-
-def test_show_3d_makes_surfaces_that_follow_a_second_run(panel):
-    addVolume()
-    panel.enter()
-    segmentAndWait(panel)
-    node = panel.ui.outputSelector.currentNode()
-    click(panel.ui.show3DButton)
-    assert isShown3D(node)
-    surface = node.GetClosedSurfaceInternalRepresentation("KDNet_ED")
-    assert surface.GetNumberOfCells() > 100
-    assert openEdges(surface) == 0, "closed where the tumour touches its box too"
-    segmentAndWait(panel)
-    assert isShown3D(node) and panel.ui.show3DButton.checked
-    click(panel.ui.show3DButton)
-    assert not isShown3D(node)
-
-
-def openEdges(surface):
-    edges = vtk.vtkFeatureEdges()
-    edges.SetInputData(surface)
-    edges.BoundaryEdgesOn()
-    edges.FeatureEdgesOff()
-    edges.ManifoldEdgesOff()
-    edges.NonManifoldEdgesOff()
-    edges.Update()
-    return edges.GetOutput().GetNumberOfCells()
-
-
-def test_segments_are_stored_as_the_tumours_box(panel):
-    volume = addVolume()
-    panel.enter()
-    segmentAndWait(panel)
-    node = panel.ui.outputSelector.currentNode()
-    voxels = np.argwhere(readClasses(node, volume))
-    assert 0 < len(voxels) < np.prod(volume.GetImageData().GetDimensions())
-    for segmentId in SEGMENT_IDS.values():
-        stored = node.GetBinaryLabelmapInternalRepresentation(segmentId)
-        assert stored.GetExtent() == tuple(np.stack([voxels.min(0), voxels.max(0)], 1).ravel())
 
 
 def test_second_run_replaces_its_own_segments_only(panel):

@@ -135,6 +135,12 @@ def random_model(path, seed=0, description=None, **parameters):
     return path
 
 
+def within_eight_bits(kept: torch.Tensor, exact: torch.Tensor) -> bool:
+    """Whether ``kept`` is ``exact`` as 8 bits can hold it: off by half a step of its part along the first axis, and not at all where there is one axis."""
+    step = exact.abs().amax(dim=tuple(range(1, exact.ndim)), keepdim=True) / 127 if exact.ndim > 1 else torch.zeros(())
+    return bool(((kept - exact).abs() <= 0.501 * step).all())
+
+
 def save(path, array, affine, kind=nibabel.Nifti1Image):
     """Write a NIfTI by nibabel alone; returns ``path``."""
     nibabel.save(kind(array, affine), path)

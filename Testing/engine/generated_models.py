@@ -7,7 +7,6 @@ import struct
 
 import numpy as np
 import torch
-from safetensors.numpy import load, save
 
 from KDNetLib.manifest import METADATA_KEY, weights_hash
 
@@ -281,19 +280,6 @@ def _shorter_hash(text: str) -> str:
     fields = copy.deepcopy(json.loads(text))
     fields["sha256"] = fields["sha256"][:-1]
     return json.dumps(fields)
-
-
-def with_other_scales(content: bytes, damage: str) -> bytes:
-    """A file of 8-bit weights whose scales are missing or wrong, its hash and all else right."""
-    tensors, header = load(content), unpack(content)[0]
-    for key in [key for key in tensors if key.endswith(".scale")]:
-        scale = tensors.pop(key)
-        if damage != "no scale":
-            tensors[key] = scale[:-1] if damage == "scale too short" else scale.astype(np.float16)
-    kinds = {"int8": "I8", "float16": "F16", "float32": "F32"}
-    fields = json.loads(header["__metadata__"][METADATA_KEY])
-    fields["sha256"] = weights_hash((key, kinds[str(tensors[key].dtype)], tensors[key].shape, tensors[key].tobytes()) for key in sorted(tensors))
-    return save(tensors, {METADATA_KEY: json.dumps(fields)})
 
 
 def damaged_headers(content: bytes, count: int = 60):

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.cli_support import installed, run  # noqa: F401 (fixture)
-from engine.generated import DESCRIPTION, random_model
+from engine.generated import DESCRIPTION, random_model, within_eight_bits
 from KDNetLib.manifest import read_manifest
 from KDNetLib.model_card import model_card
 from KDNetLib.model_file import load_model
@@ -38,11 +38,6 @@ def finished(tmp_path, request):
         path.parent.mkdir(parents=True)
         write_scores(path, rows)
     return tmp_path / "run"
-
-
-def within_eight_bits(value, exact):
-    """Whether ``value`` is ``exact`` but for a 254th of the largest weight."""
-    return bool(((value - exact).abs() <= exact.abs().max() / 253).all())
 
 
 def test_the_folds_become_one_model_with_an_honest_card(finished, capsys):

@@ -71,7 +71,7 @@ def test_run_and_model_say_so(finished):
     assert "on 2 cases and 2 generated ones. " in summary and "phantoms 2 (paper: 0)" in summary
 
 
-def test_what_was_deleted_is_generated_again_for_more_epochs(finished, data, tmp_path):
+def test_what_was_deleted_is_generated_again_and_gives_the_same(finished, data, tmp_path):
     run = shutil.copytree(finished, tmp_path / "run")
     for folder in ("phantoms", "cache-phantoms", "all"):
         shutil.rmtree(run / folder)
@@ -96,7 +96,7 @@ def test_stopped_while_they_are_generated_it_goes_on_from_there(data, tmp_path):
     assert len(list((run / "phantoms").glob("BraTS*"))) == 2 and all(path.stat().st_mtime_ns == since for path, since in written.items())
 
 
-def test_the_estimate_counts_them(monkeypatch):
+def test_the_estimate_counts_them():
     with_, without = (estimate(replace(PLAN, settings=replace(SETTINGS, phantoms=count)), 4, "cpu") for count in (98, 0))
     assert with_.seconds > 10 * without.seconds
     assert with_.disk_bytes - without.disk_bytes > 98 * 7_000_000
