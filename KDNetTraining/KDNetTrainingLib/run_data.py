@@ -61,24 +61,27 @@ def prepare(plan: Plan, trainings: list[Training], data: Path, run: RunFolder, w
     found, left_out = find_training_cases(data)
     settings = plan.settings
 
-    def cached(of: list[TrainingCase], folder: str, spacing: float) -> tuple[list[CachedCase], dict]:
+    def cached(of: list[TrainingCase], folder: str, spacing: float) -> tuple[list[CachedCase], dict[str, str], dict]:
         def build():
             return build_cache(of, run.path / folder, Preprocessing(settings.preprocessing, spacing), progress)
 
-        opened, bad, hashes = world.led(build) or build()  # the first process writes the cache, the others find it
-        left_out.update(bad)
-        return opened, hashes
+        return world.led(build) or build()  # the first process writes the cache, the others find it
 
-    def cached_both(of: list[TrainingCase], folder: str) -> tuple[list[CachedCase], list[CachedCase], dict]:
-        fine, hashes = cached(of, folder, settings.spacing)
-        return fine, cached(of, f"{folder}-coarse", 2 * settings.spacing)[0] if settings.coarse else [], hashes
+    def cached_both(of: list[TrainingCase], folder: str) -> tuple[list[CachedCase], list[CachedCase], dict[str, str], dict]:
+        fine, bad, hashes = cached(of, folder, settings.spacing)
+        coarse, worse, _ = cached(of, f"{folder}-coarse", 2 * settings.spacing) if settings.coarse else ([], {}, {})
+        return fine, coarse, bad | worse, hashes
 
-    fine, coarse, hashes = cached_both(found, "cache")
+    fine, coarse, bad, hashes = cached_both(found, "cache")
+    left_out |= bad
     phantoms, coarse_phantoms = [], []
     if settings.phantoms:
         place = run.path / _PHANTOMS
         world.led(lambda: write_folder(place, settings.phantoms, _EDITION, settings.seed, lambda done, total: progress(done, total, "generated")))
-        phantoms, coarse_phantoms, _ = cached_both(find_training_cases(place)[0], f"cache-{_PHANTOMS}")
+        phantoms, coarse_phantoms, bad, _ = cached_both(find_training_cases(place)[0], f"cache-{_PHANTOMS}")
+        if bad:
+            name, reason = next(iter(bad.items()))
+            raise InputError(f"The generated case {name} in {place} cannot be used ({reason}); delete that folder and start again.")
     cases = {case.name: case for case in found if case.name not in left_out}
     by_name = ({case.name: case for case in each} for each in (fine, coarse))
     prepared = RunData(settings, cases, *by_name, phantoms, coarse_phantoms, left_out, _folds(plan, cases, data))

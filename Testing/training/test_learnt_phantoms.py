@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from KDNetLib.errors import InputError
 from KDNetLib.model_file import load_model
 from KDNetTrainingLib.cli import running
 from KDNetTrainingLib.data.cases import find_training_cases
@@ -78,6 +79,16 @@ def test_what_was_deleted_is_generated_again_and_gives_the_same(finished, data, 
     running.resume(run, data, "cpu")
     scores = "all/baseline/scores.csv"
     assert (run / scores).read_bytes() == (finished / scores).read_bytes()
+
+
+def test_a_damaged_one_is_told_and_is_no_case_left_out(finished, data, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    shutil.rmtree(run / "cache-phantoms")
+    image = next((run / "phantoms" / "BraTS2021_90002").glob("*_flair.nii.gz"))
+    image.write_bytes(image.read_bytes()[:5000])
+    with pytest.raises(InputError, match="generated case BraTS2021_90002 in .*phantoms cannot be used .*; delete that folder and start again"):
+        running.resume(run, data, "cpu")
+    assert not json.loads((run / "data.json").read_text())["left_out"]
 
 
 def test_stopped_while_they_are_generated_it_goes_on_from_there(data, tmp_path):
