@@ -33,7 +33,17 @@ def stem(path: Path) -> str:
 
 
 def nifti_files(folder: Path) -> list[Path]:
-    """Every NIfTI file below ``folder`` in order of its path, links followed, hidden files and folders left out.
+    """The NIfTI files among :func:`visible_files`; raises what it raises."""
+    return [path for path in visible_files(folder) if is_nifti(path)]
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether the name ends in ``.nii`` or ``.nii.gz``."""
+    return bool(_EXTENSION.search(path.name))
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Every file below ``folder`` in order of its path, links followed, hidden files and folders left out.
 
     Raises InputError where a folder cannot be read, rather than leaving its cases out silently.
     """
@@ -49,7 +59,7 @@ def nifti_files(folder: Path) -> list[Path]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [Path(parent, name) for name in names if _EXTENSION.search(name) and not name.startswith(".")]
+        files += [Path(parent, name) for name in names if not name.startswith(".")]
     return sorted(files)
 
 

@@ -24,6 +24,7 @@ from KDNetLib.benchmark.tables import spread, summarise, text
 from KDNetLib.cli import benchmark
 from KDNetLib.manifest import read_manifest
 from KDNetLib.model_file import save_model
+from KDNetLib.networks.base import Network
 from KDNetLib.networks.ensemble import ensemble_of
 from KDNetLib.runners.openvino_runner import OpenVINORunner
 from KDNetLib.runners.runner import FLIPS, ONCE
@@ -156,6 +157,27 @@ def test_only_the_named_network_is_watched():
         torch.ones(9, 9) @ torch.ones(9, 9)
         network(torch.zeros(1, 1, 4, 4, 4))
     assert watch.total == 2 * 2**3 * 27, "what lies around the network is not counted"
+
+
+def test_a_network_within_a_network_counts_once():
+    sizes = {"width": 2, "levels": 3, "skips": 2}
+    volume = torch.zeros(1, 1, 16, 16, 16)
+    counts = []
+    for network in (random_network(0, **sizes), ensemble_of([random_network(seed, **sizes) for seed in range(3)])):
+        with counting() as counter, NetworkWatch(Network, counter.get_total_flops) as watch:
+            network(volume)
+        counts.append(watch.total)
+        assert watch.calls == 1
+    assert counts[1] == 3 * counts[0] > 0
+
+
+def test_a_call_that_fails_leaves_the_next_one_counted():
+    network = nn.Sequential(nn.Conv3d(1, 1, 3))
+    with NetworkWatch(nn.Sequential, clock(torch.device("cpu"))) as watch:
+        with pytest.raises(RuntimeError):
+            network(torch.zeros(1, 2, 4, 4, 4))
+        network(torch.zeros(1, 1, 4, 4, 4))
+    assert watch.calls == 2
 
 
 def test_networks_in_openvino_are_watched(tmp_path):

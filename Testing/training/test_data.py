@@ -220,6 +220,26 @@ def test_damaged_4d_files_are_refused(tmp_path):
         case.read(("t2",))
 
 
+def test_a_run_among_the_cases_adds_none(tmp_path):
+    write_case(tmp_path, NAME)
+    write_case(tmp_path / "run" / "phantoms", "BraTS2021_90001")
+    (tmp_path / "run" / "run.json").write_text("{}")
+    assert [case.name for case in find_training_cases(tmp_path)[0]] == [NAME]
+    assert [case.name for case in find_training_cases(tmp_path / "run" / "phantoms")[0]] == ["BraTS2021_90001"]
+
+
+def test_name_mapping_in_a_linked_folder_is_read(tmp_path):
+    names = ("Brats18_TCIA10_101_1", "BraTS20_Training_300")
+    for name in names:
+        write_case(tmp_path / "elsewhere" / name[:7], name)
+    (tmp_path / "elsewhere" / "BraTS20" / "name_mapping.csv").write_text("Grade,BraTS_2018_subject_ID,BraTS_2020_subject_ID\nLGG," + ",".join(names))
+    (tmp_path / "data").mkdir()
+    for place in ("Brats18", "BraTS20"):
+        (tmp_path / "data" / place).symlink_to(tmp_path / "elsewhere" / place, target_is_directory=True)
+    cases = find_training_cases(tmp_path / "data")[0]
+    assert [(case.patient, case.grade) for case in cases] == [("TCIA10_101", "LGG")] * 2
+
+
 def test_name_mapping_tells_the_grade_and_one_patient_through_the_editions(tmp_path):
     header = "Grade,BraTS_2017_subject_ID,BraTS_2018_subject_ID,TCGA_TCIA_subject_ID,BraTS_2019_subject_ID,BraTS_2020_subject_ID\n"
     table = header + "LGG,Brats17_TCIA_101_1,Brats18_TCIA10_101_1,TCGA-HT-7473,BraTS19_TCIA10_101_1,BraTS20_Training_300\n"

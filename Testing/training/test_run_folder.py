@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from KDNetLib.errors import InputError
+from KDNetTrainingLib.cli.running import start
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.event_log import EventLog
 from KDNetTrainingLib.run.recorded_plan import record_plan
@@ -47,6 +48,22 @@ def test_a_run_that_began_before_a_parameter_existed_goes_on_without_it(run):
         record_plan(replace(plan, settings=replace(settings, coarse=0.5)), run.path, run.path)
     record_plan(plan, run.path, run.path)
     assert run.read("settings") == settings.as_dict()
+
+
+def test_a_folder_with_other_files_is_left_as_it_is(tmp_path):
+    plan = Plan(("baseline",), Settings(), "kdnet experiment")
+    (tmp_path / "README.md").write_text("my own")
+    with pytest.raises(InputError, match=r"holds other files \(such as README.md\); choose an empty or a new folder"):
+        record_plan(plan, tmp_path, tmp_path)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("README.md", "my own")]
+
+
+def test_nothing_is_written_where_there_are_no_cases(tmp_path):
+    (tmp_path / "data").mkdir()
+    for data, what in (("data", "holds no BraTS case"), ("nowhere", "There is no folder")):
+        with pytest.raises(InputError, match=what):
+            start(Plan(("baseline",), Settings(), "kdnet experiment"), tmp_path / data, tmp_path / "run", "cpu")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_what_may_change_is_written_over(run):

@@ -14,18 +14,19 @@ from KDNetLib.runners import openvino_runner
 class NetworkWatch:
     """Context that adds up by how much ``meter`` rises within calls of networks of ``kind``.
 
-    ``total`` is the sum, ``calls`` the number of calls, ``voxels`` the spatial shape of the largest input. Global hooks,
-    because a program under test may build its network wherever it likes.
+    ``total`` is the sum, ``calls`` the number of calls, ``voxels`` the spatial shape of the largest input. A network within
+    a network, such as a member of an ensemble, is part of the outer one's call. Global hooks, because a program under test
+    may build its network wherever it likes.
     """
 
     def __init__(self, kind: type, meter: Callable[[], float]):
-        self._kind, self._meter, self._before = kind, meter, 0
+        self._kind, self._meter, self._before, self._depth = kind, meter, 0, 0
         self.total, self.calls, self.voxels = 0, 0, None
 
     def __enter__(self) -> "NetworkWatch":
         self._handles = [
             modules.register_module_forward_pre_hook(self._enter),
-            modules.register_module_forward_hook(self._leave),
+            modules.register_module_forward_hook(self._leave, always_call=True),  # also where a call ran out of memory
         ]
         return self
 
@@ -34,14 +35,20 @@ class NetworkWatch:
             handle.remove()
 
     def _enter(self, module, arguments) -> None:
-        if isinstance(module, self._kind):
+        if not isinstance(module, self._kind):
+            return
+        if self._depth == 0:
             shape = tuple(arguments[0].shape[2:])
             if self.voxels is None or math.prod(shape) > math.prod(self.voxels):
                 self.voxels = shape
             self._before = self._meter()
+        self._depth += 1
 
     def _leave(self, module, arguments, output) -> None:
-        if isinstance(module, self._kind):
+        if not isinstance(module, self._kind):
+            return
+        self._depth -= 1
+        if self._depth == 0:
             self.total += self._meter() - self._before
             self.calls += 1
 

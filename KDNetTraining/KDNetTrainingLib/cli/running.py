@@ -18,7 +18,11 @@ def add_part(parser: argparse.ArgumentParser) -> None:
 
 
 def start(plan, data: Path, run_path: Path, device: str, part: str | None = None) -> int:
-    """Begin ``plan`` (or its ``part``, such as 1/4) in ``run_path``, or go on with it there; returns 0. Raises what ``record_plan`` raises."""
+    """Begin ``plan`` (or its ``part``, such as 1/4) in ``run_path``, or go on with it there; returns 0.
+
+    Raises what ``find_training_cases`` and ``record_plan`` raise; nothing is written then.
+    """
+    from KDNetTrainingLib.data.cases import find_training_cases
     from KDNetTrainingLib.run.part import Part
     from KDNetTrainingLib.run.recorded_plan import record_plan
     from KDNetTrainingLib.shares import share
@@ -27,6 +31,7 @@ def start(plan, data: Path, run_path: Path, device: str, part: str | None = None
     if chosen:
         share(plan, chosen)  # refused before anything is written
     if _speaks():
+        find_training_cases(data)  # the same
         record_plan(plan, data, run_path, chosen)
     return _carry_out(plan, data, run_path, device, chosen)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from KDNetLib.errors import InputError
-from KDNetLib.file_naming import is_own_output, nifti_files
+from KDNetLib.file_naming import is_nifti, is_own_output, visible_files
 from KDNetLib.image_io import read_labelmap
 from KDNetLib.input_checks import usable_image
 from KDNetLib.labels import CONVENTIONS, convention_of, to_classes
@@ -105,7 +105,7 @@ class FoundCase:
 
 
 def find_cases(folder) -> list[FoundCase]:
-    """Every case under ``folder`` by naming alone, sorted by name.
+    """Every case under ``folder`` by naming alone, sorted by name; the folders of runs below it are left out.
 
     Where the very same case occurs twice, the first complete copy counts; the other's name is followed by its folder.
     Raises InputError where there is no folder, it cannot be read, or it holds no BraTS case at all.
@@ -113,8 +113,9 @@ def find_cases(folder) -> list[FoundCase]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}; give the folder that holds the BraTS cases.")
-    found, mappings = [], read_name_mappings(folder)
-    for name, copies in sorted(_copies_by_case(folder).items()):
+    usable = _outside_runs(visible_files(folder), folder)
+    found, mappings = [], read_name_mappings(usable)
+    for name, copies in sorted(_copies_by_case(usable).items()):
         copies.sort(key=lambda files: bool(_missing(files)))  # keeps the order of what is equal
         found.append(_found(name, copies[0], folder, mappings.get(name.lower())))
         for files in copies[1:]:
@@ -141,10 +142,16 @@ def find_training_cases(folder) -> tuple[list[TrainingCase], dict[str, str]]:
     return [entry.case for entry in found if entry.case], left_out
 
 
-def _copies_by_case(folder: Path) -> dict[str, list[dict[str, Path]]]:
+def _outside_runs(files: list[Path], folder: Path) -> list[Path]:
+    """Those that lie in no run's folder below ``folder``: its generated cases are nobody's."""
+    runs = [path.parent for path in files if path.name == "run.json" and path.parent != folder]
+    return [path for path in files if not any(run in path.parents for run in runs)]
+
+
+def _copies_by_case(files: list[Path]) -> dict[str, list[dict[str, Path]]]:
     """For each case its copies, each the files by modality (or "seg"); a copy is all in one folder, or spread over several."""
     by_place: dict[str, dict[Path, dict[str, Path]]] = defaultdict(dict)
-    for path in nifti_files(folder):
+    for path in filter(is_nifti, files):
         role = None if is_own_output(path) else role_of(path)
         if role:
             case, what = role

@@ -21,10 +21,10 @@ class Mapped:
     patient: str
 
 
-def read_name_mappings(folder: Path) -> dict[str, Mapped]:
-    """Case name in lower case -> what the tables under ``folder`` say of it; tables that are none are passed over."""
+def read_name_mappings(files: list[Path]) -> dict[str, Mapped]:
+    """Case name in lower case -> what the tables among ``files`` say of it; tables that are none are passed over."""
     found: dict[str, Mapped] = {}
-    for path in sorted(folder.rglob(_PATTERN)):
+    for path in (path for path in files if path.match(_PATTERN)):
         for row in _rows(path):
             names = [row[column].strip() for column in _NAMES if (row.get(column) or "").strip() not in _EMPTY]
             grade = (row.get(_GRADE) or "").strip().upper()

@@ -6,7 +6,7 @@ Needs no torch.
 from pathlib import Path
 
 from KDNetLib.errors import InputError
-from KDNetTrainingLib.given_teacher import check_teacher, keep_teacher
+from KDNetTrainingLib.given_teacher import COPY, check_teacher, keep_teacher
 from KDNetTrainingLib.plan import Plan, plan_from
 from KDNetTrainingLib.run.at_work import at_work, in_turn, others_at_work
 from KDNetTrainingLib.run.part import Part
@@ -14,14 +14,18 @@ from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
+#: What may lie in a run's folder before run.json does.
+_BEFORE = {"lock", "parts", "stop", COPY}
+
 
 def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None) -> None:
     """Write into ``run_path`` what the run is and that its cases are those under ``data``.
 
     What never got as far as its data is replaced; otherwise the plan must be the one that the run began with, or have
-    more epochs. Raises InputError where the folder holds another run, is at work, or cannot be written; other parts than
-    ``part`` may be at work. A given teacher is copied into the folder; raises InputError or ModelError where it cannot teach.
+    more epochs. Raises InputError where the folder holds another run or other files, is at work, or cannot be written; other
+    parts than ``part`` may be at work. A given teacher is copied into the folder; raises InputError or ModelError where it cannot teach.
     """
+    _refuse_other_files(run_path)
     run = RunFolder(run_path, part)
     facts = plan.as_dict()
     settings, command = facts.pop("settings"), facts.pop("command")
@@ -46,6 +50,14 @@ def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None
                 run.record("settings", settings, may_grow, Settings().as_dict())
     except OSError as error:
         raise InputError(f"{run.path} cannot be written to ({error.strerror}); choose another run folder.") from error
+
+
+def _refuse_other_files(run_path: Path) -> None:
+    """A run writes README.md, settings.json and more, which must not be the user's own."""
+    if run_path.is_dir() and not (run_path / "run.json").exists():
+        other = sorted(entry.name for entry in run_path.iterdir() if entry.name not in _BEFORE)
+        if other:
+            raise InputError(f"{run_path} holds other files (such as {other[0]}); choose an empty or a new folder for the run.")
 
 
 def record_origin(run: RunFolder, data: Path, command: str) -> None:
