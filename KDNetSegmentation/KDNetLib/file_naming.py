@@ -23,7 +23,8 @@ _LABEL_WORDS = {"seg", "segm", "segmentation", "label", "labels", "labelmap", "m
 _LABEL_FOLDERS = {"labels", "labelstr", "labelsts", "gt_segmentations"}
 #: What follows the case's own name, possibly several times: case_t1ce_kdnet-seg.
 _ROLE = re.compile(
-    r"(^|[-_. +])(kdnet-seg|seg|segm|segmentation|labels?|labelmap|pred|prediction|t1ce|t1c|t1gd|ct1)$", re.IGNORECASE
+    r"(^|[-_. +])(kdnet-seg|seg|segm|segmentation|labels?|labelmap|pred|prediction"
+    r"|t1ce|t1c|t1gd|t1post|ct1|ce-[a-z0-9]+_t1w|t1w?[-_. +](ce|gd|c|post|contrast))$", re.IGNORECASE
 )
 
 

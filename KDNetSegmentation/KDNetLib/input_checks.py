@@ -36,19 +36,18 @@ def usable_image(image: Image, brain_mask: np.ndarray | None = None) -> tuple[Im
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
         low, high = np.array([array.min(), array.max()], dtype=np.float32)  # of small integers faster than of float32
         array = array.astype(np.float32)
-    warnings = []
+    warnings, lost = [], None
     if not np.isfinite([low, high]).all():  # min and max pass NaN on
-        finite = np.isfinite(array)
-        if not finite.any():
+        lost = ~np.isfinite(array)
+        if lost.all():
             raise InputError(f"{name} has no finite voxel (all are NaN or infinite); export it again.")
-        lost = 100 * (1 - finite.mean())
-        warnings.append(f"{lost:.2g} % of the voxels are NaN or infinite; they count as background.")
-        array[~finite] = 0
+        warnings.append(f"{100 * lost.mean():.2g} % of the voxels are NaN or infinite; they count as background.")
+        array[lost] = 0
         low, high = array.min(), array.max()
     if low == high:
         what = "empty (every voxel is 0)" if array.flat[0] == 0 else f"constant (every voxel is {array.flat[0]:g})"
         raise InputError(f"{name} is {what}; choose the post-contrast T1 scan.")
-    array, background_warning = _with_zero_background(array)
+    array, background_warning = _with_zero_background(array, lost)
     warnings += background_warning
     if brain_mask is not None:
         array = _masked(array, brain_mask, image.path.name if image.path else "the scan")
@@ -80,13 +79,20 @@ def _spacing(image: Image) -> np.ndarray:
     return spacing
 
 
-def _with_zero_background(array: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Some tools write background as −1 or −1024: where all corners hold one such value, it becomes the zero."""
-    corners = array[np.ix_(*[(0, -1)] * 3)]
-    value = corners.flat[0]
-    if value == 0 or (corners != value).any() or (array == value).mean() < 0.1:
+def _with_zero_background(array: np.ndarray, lost: np.ndarray | None) -> tuple[np.ndarray, list[str]]:
+    """Some tools write background as −1 or −1024: where all corners hold one such value, it becomes the zero.
+
+    Voxels in the mask ``lost`` are 0 before and after, and say nothing of the background.
+    """
+    at_corners = np.ix_(*[(0, -1)] * 3)
+    corners = array[at_corners] if lost is None else array[at_corners][~lost[at_corners]]
+    if corners.size == 0 or corners.flat[0] == 0 or (corners != corners.flat[0]).any() or (array == corners.flat[0]).mean() < 0.1:
         return array, []
-    return array - value, [f"The background is {value:g} instead of 0; it was taken as 0."]
+    value = corners.flat[0]
+    array = array - value
+    if lost is not None:
+        array[lost] = 0
+    return array, [f"The background is {value:g} instead of 0; it was taken as 0."]
 
 
 def _masked(array: np.ndarray, brain_mask: np.ndarray, name: str) -> np.ndarray:

@@ -21,7 +21,7 @@ METADATA_KEY = "kdnet"
 _MAX_HEADER_BYTES = 4 * 2**20
 _MAX_WEIGHT_BYTES = 2**31
 _BYTES_PER_VALUE = {"I8": 1, "F16": 2, "F32": 4}
-_MAX_TEXT = 20_000
+_MAX_TEXT = 200_000
 #: What each measured result says; Dice in 0 to 1.
 _RESULT = {"dataset": str, "cases": int, "space": str, "dice": dict, "command": str}
 _REQUIRED = {

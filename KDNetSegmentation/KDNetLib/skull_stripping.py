@@ -21,9 +21,7 @@ def brain_mask(image: Image, device: str = "auto", cancelled: Callable[[], bool]
 
     Raises DependencyError where the program is not on the path or fails, Cancelled within a second of the wish.
     """
-    program = shutil.which("hd-bet")
-    if program is None:
-        raise DependencyError("HD-BET is not installed here; install it with 'pip install hd-bet', or give a brain mask.")
+    program = find_hd_bet()
     with tempfile.TemporaryDirectory(prefix="kdnet-") as folder:
         source, target, log = (Path(folder) / name for name in ("scan.nii.gz", "brain.nii.gz", "log.txt"))
         write_array(source, np.asarray(image.array, dtype=np.float32), image.affine)
@@ -41,6 +39,14 @@ def brain_mask(image: Image, device: str = "auto", cancelled: Callable[[], bool]
             lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
             raise DependencyError(f"HD-BET could not extract the brain ({lines[-1][:200]}); extract it by hand and give a brain mask.")
         return read_image(target).array != 0
+
+
+def find_hd_bet() -> str:
+    """The path of the program ``hd-bet``. Raises DependencyError where it is not on the path."""
+    program = shutil.which("hd-bet")
+    if program is None:
+        raise DependencyError("HD-BET is not installed here; install it with 'pip install hd-bet', or give a brain mask.")
+    return program
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -84,6 +84,10 @@ class _Experiment:
             message = f"{error.filename or self._run.path} cannot be read or written ({error.strerror}); put that right and resume: the last checkpoint is intact."
             self._end("failed", message)
             raise TrainingError(message) from error
+        except KeyboardInterrupt:
+            message = "Stopped in the middle of a step; the last checkpoint is intact."
+            self._end("stopped", message)
+            raise Stopped(message) from None
         except BaseException as error:
             self._end("failed", f"{type(error).__name__}: {error}")
             raise

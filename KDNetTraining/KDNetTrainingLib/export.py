@@ -18,6 +18,9 @@ _CITATION = (
     "mono-modal segmentation networks. MICCAI 2020, LNCS 12261, 772-781."
 )
 
+#: A card lists as many cases by name; folds.json in the run's folder has all.
+_MOST_LISTED = 20
+
 
 def export_model(
     run_path: Path, plan: Plan, training: Training, system: System, rows: list[dict], teacher_rows: list[dict], trained_on: int, unseen: bool
@@ -34,7 +37,7 @@ def export_model(
     settings = plan.settings
     measured = [
         {
-            "dataset": f"{who}: {', '.join(row['case'] for row in native)}, {'held out of training' if unseen else 'which also chose the epoch (not independent)'}",
+            "dataset": f"{who}: {_listed([row['case'] for row in native])}, {'held out of training' if unseen else 'which also chose the epoch (not independent)'}",
             "cases": len(native),
             "space": "native grid",
             "dice": {region: round(value, 4) for region, value in mean_dice(native).items()},
@@ -114,6 +117,11 @@ def export_ensemble(
         "citation": first.citation,
     }, eight_bits=True)
     return path
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _limits(cases: int) -> str:

@@ -45,6 +45,15 @@ def test_a_plugin_adds_a_command_and_a_broken_one_is_one_sentence(installed, tmp
     assert stop.value.code == 2
 
 
+def test_the_details_are_shown_by_whatever_fails(model, tmp_path, capsys):
+    broken = tmp_path / "broken.nii.gz"
+    broken.write_bytes(b"nothing")
+    for arguments in (("models", "show", "nowhere"), ("segment", broken, "--model", "tiny")):
+        assert "Traceback" not in run(capsys, *arguments)[2]
+        assert "Traceback" in run(capsys, *arguments, "--debug")[2]
+    assert "Traceback" in run(capsys, "models", "--debug", "show", "nowhere")[2]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error on Windows")
 def test_a_reader_that_closes_the_pipe_is_no_error(model):
     reading, writing = os.pipe()

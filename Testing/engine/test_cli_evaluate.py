@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from cli_support import AFFINE, SHAPE, installed, run, write  # noqa: F401 (fixtures)
 
+from KDNetLib.file_naming import is_t1ce
+
 
 def labels(values=(1, 2, 4), shift=0):
     """Nested boxes of NCR, ED and ET under the given values."""
@@ -82,6 +84,15 @@ def test_names_that_say_nothing_are_read_in_one_way_over_the_whole_folder(tmp_pa
     code, out, _ = run(capsys, "evaluate", predicted, true, "--labels", "1/2/3/4")
     first, second = map(figures, out.splitlines()[1:3])
     assert code == 0 and first[0] == 1 and second[:2] == [0, 373.13], "in the second case 4 is the cavity, so no tumour enhances"
+
+
+@pytest.mark.parametrize("scan", ["p_t1ce", "p_T1_Gd", "p_t1post", "p_T1w-CE", "p_ce-gadolinium_T1w", "p_T1 contrast", "p-t1c"])
+def test_a_segmentation_finds_its_reference_however_its_scan_was_named(scan, tmp_path, capsys):
+    assert is_t1ce(tmp_path / f"{scan}.nii.gz")
+    write(tmp_path / "predicted" / f"{scan}_kdnet-seg.nii.gz", labels())
+    write(tmp_path / "true" / "p_seg.nii.gz", labels())
+    code, out, err = run(capsys, "evaluate", tmp_path / "predicted", tmp_path / "true")
+    assert code == 0 and figures(out.splitlines()[1]) == [1, 0, 1, 0, 1, 0], err
 
 
 def test_what_cannot_be_compared_is_said_and_the_rest_is_measured(tmp_path, capsys):

@@ -102,6 +102,7 @@ def test_what_cannot_start_is_one_sentence_and_code_2(model, tmp_path, capsys):
         "no model or model file": ("segment", scan, "--model", "nowhere"),
         "no device warp": ("segment", scan, "--model", "tiny", "--device", "warp"),
         "mask fits one scan": ("segment", scan.parent, "--model", "tiny", "--brain-mask", scan),
+        "no name that the results' folder": ("segment", scan.anchor, "--model", "tiny"),
         "is a file": ("segment", scan.parent, "--model", "tiny", "-o", scan),
         "no post-contrast T1": ("segment", tmp_path / "empty", "--model", "tiny"),
         "not a KDNet model file": ("segment", scan, "--model", scan),
@@ -118,8 +119,10 @@ def test_what_cannot_start_is_one_sentence_and_code_2(model, tmp_path, capsys):
 def test_without_hd_bet_skull_stripping_says_how_to_get_it(model, tmp_path, capsys, monkeypatch):
     scan = make_scan(tmp_path / "a.nii.gz")
     monkeypatch.setenv("PATH", str(tmp_path))
-    code, _, err = run(capsys, "segment", scan, "--model", "tiny", "--skull-strip")
-    assert code == 1 and "pip install hd-bet" in err and not (tmp_path / "a_kdnet-seg.nii.gz").exists()
+    make_scan(tmp_path / "many" / "b_t1ce.nii.gz")
+    for source in (scan, tmp_path / "many"):
+        code, _, err = run(capsys, "segment", source, "--model", "tiny", "--skull-strip")
+        assert code == 2 and err.count("pip install hd-bet") == 1 and not list(tmp_path.rglob("*kdnet-seg*")), "told before the first case"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a script is a program on POSIX systems only")

@@ -45,6 +45,15 @@ def test_nan_counts_as_background_and_their_share_is_told():
     assert f"{100 / 70:.2g} %" in warnings[0]
 
 
+def test_nan_is_background_whatever_number_the_background_has():
+    for where in ((35, 40, 32), (0, 0, 0), (slice(None), 0, slice(None))):
+        array = brain()[0]
+        array[array == 0] = -1024
+        array[where] = np.nan
+        usable, warnings = usable_image(Image(array, affine_of()))
+        assert not usable.array[where].any() and usable.array[0, 1, 0] == 0 and "-1024 instead of 0" in warnings[1]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
 def test_one_voxel_that_is_not_finite_in_float32_is_found(value):
     array = brain()[0].astype(np.float64)

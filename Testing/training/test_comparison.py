@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from KDNetLib.errors import InputError
+from KDNetLib.labels import REGIONS
 from KDNetTrainingLib.cli import compare
-from KDNetTrainingLib.evaluation.comparison import compare_runs, comparison_markdown
+from KDNetTrainingLib.evaluation.comparison import Try, compare_runs, comparison_markdown
 from KDNetTrainingLib.evaluation.results import scores_path, write_scores
-from KDNetTrainingLib.plan import Plan
+from KDNetTrainingLib.plan import Plan, Training
 from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import Settings
@@ -51,6 +52,23 @@ def test_what_changed_and_how_much_it_gained(tmp_path):
     assert lines[3].count("; +4.5, p 0.008") == 3
     RunFolder(gained).write("folds", {"test": []})
     assert "8 (they chose the epoch)" in comparison_markdown(compare_runs([gained]))
+
+
+@pytest.mark.parametrize(
+    ("system", "concerned"),
+    [("baseline", set()), ("synthesis", set()), ("teacher", {"epochs_teacher", "teacher_modalities"}), ("hemis", {"teacher_modalities"}),
+     ("gt+kd", {"epochs_teacher", "teacher_modalities", "alpha"})],
+)  # fmt: skip
+def test_only_what_concerns_a_system_is_named(system, concerned, tmp_path):
+    first = make_run(tmp_path / "first", FIRST, (system,))
+    other = make_run(tmp_path / "other", FIRST, (system,), alpha=1.0, epochs_teacher=7, teacher_modalities=("t1ce", "t2"))
+    tries = compare_runs([first, other], [system])
+    assert set(tries[1].changed) == concerned
+
+
+def test_a_tiny_p_is_not_written_as_nought():
+    differs = Try("run", Training("baseline", 1), {}, 8, True, dict.fromkeys(REGIONS, (1.0, 0.0, 2.0)), dict.fromkeys(REGIONS, (1.0, 0.0004)))
+    assert comparison_markdown([differs]).count("+1.0, p < 0.001") == 3
 
 
 def test_systems_that_are_not_finished_are_left_out(tmp_path, capsys):

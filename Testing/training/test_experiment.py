@@ -13,14 +13,17 @@ import pytest
 import torch
 
 from KDNetLib.errors import InputError
+from KDNetLib.labels import REGIONS
 from KDNetLib.model_file import load_model
 from KDNetTrainingLib.cli import running
 from KDNetTrainingLib.errors import Stopped
 from KDNetTrainingLib.experiment import run_plan
+from KDNetTrainingLib.export import export_model
 from KDNetTrainingLib.plan import Plan
 from KDNetTrainingLib.run.recorded_plan import record_plan
 from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import preset, preset_names, settings_from
+from KDNetTrainingLib.systems.registry import SYSTEMS
 from training.generated_cases import write_case, write_cases
 
 TINY = settings_from({
@@ -151,6 +154,29 @@ def test_killed_and_terminated_runs_go_on_to_the_very_same_model(finished, data,
     expected, found = (model_of(each)[0].state_dict() for each in (finished, run))
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert (run / "all/gt+kl+kd/scores.csv").read_text() == (finished / "all/gt+kl+kd/scores.csv").read_text()
+
+
+def test_a_second_ctrl_c_is_a_stop_too(data, tmp_path):
+    run = RunFolder(tmp_path / "run")
+
+    def press_twice(event):
+        if event["kind"] == "epoch":
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Stopped, match="in the middle of a step; the last checkpoint is intact"):
+        carried_out(PLAN, data, run.path, press_twice)
+    assert list(run.events())[-1]["what"] == "stopped"
+
+
+def test_a_card_lists_few_cases_by_name_so_that_a_run_of_thousands_has_one(tmp_path):
+    names = [f"BraTS-GLI-{index:05}-100" for index in range(20_000)]
+    rows = [{"case": name, "space": "native", **{f"{region}_dice": 0.5 for region in REGIONS}} for name in names]
+    plan = replace(PLAN, test=tuple(names[:500]), command=f"kdnet train DATA RUN --test {' '.join(names[:500])}")
+    training = plan.trainings()[0]
+    path = export_model(tmp_path, plan, training, SYSTEMS["teacher"].make(TINY, None), rows, rows, 20_000, True)
+    dataset = load_model(path)[1].measured[0]["dataset"]
+    assert names[19] in dataset and names[20] not in dataset and "and 19980 more, held out of training" in dataset
 
 
 def test_a_stop_request_ends_it_and_the_next_start_forgets_it(data, tmp_path):

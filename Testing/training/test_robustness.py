@@ -1,6 +1,7 @@
 """The distortions against what they must do by hand, and the command that measures with them."""
 
 import csv
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -174,10 +175,14 @@ def study(tmp_path_factory):
     return folder / "data", intensity_model(folder / "m.safetensors", case.read(["t1ce"])[0][0], COARSE, 4.0, name="known")
 
 
+def _none_left_out(name, reason):
+    raise AssertionError(f"{name} was left out: {reason}")
+
+
 def test_what_does_not_change_the_scan_does_not_change_dice(study, tmp_path):
     cases = find_training_cases(study[0])[0]
     harmless = ["undistorted", "zero-padding", "background-1024", "tiny-floats"]
-    rows = measure(cases[:1], "t1ce", harmless, Segmenter([study[1]], "cpu"), "m", 0, None, lambda *_: None)
+    rows = measure(cases[:1], "t1ce", harmless, Segmenter([study[1]], "cpu"), "m", 0, None, lambda *_: None, _none_left_out)
     assert rows[0]["WT_dice"] > 0.8
     for row in rows[1:]:
         assert row["WT_dice"] == pytest.approx(rows[0]["WT_dice"], abs=0.01), row["distortion"]
@@ -188,7 +193,7 @@ def test_what_is_done_is_not_done_again(study, tmp_path):
 
     def measured(model="m", seed=0):
         told.clear()
-        return measure(cases, "t1ce", ["undistorted", "noise"], Segmenter([study[1]], "cpu"), model, seed, kept, lambda *what: told.append(what))
+        return measure(cases, "t1ce", ["undistorted", "noise"], Segmenter([study[1]], "cpu"), model, seed, kept, lambda *what: told.append(what), _none_left_out)
 
     rows = measured()
     assert [what[:2] for what in told] == [(0, 4), (1, 4), (2, 4), (3, 4)]
@@ -205,7 +210,7 @@ def test_a_refused_scan_counts_as_missed(study):
     def refuse(image):
         raise InputError("It is empty.")
 
-    rows = measure(find_training_cases(study[0])[0][:1], "t1ce", ["undistorted"], SimpleNamespace(segment=refuse), "m", 0, None, lambda *_: None)
+    rows = measure(find_training_cases(study[0])[0][:1], "t1ce", ["undistorted"], SimpleNamespace(segment=refuse), "m", 0, None, lambda *_: None, _none_left_out)
     assert rows[0]["WT_dice"] == 0 and rows[0]["refused"] == "It is empty."
     assert summarise(rows)[0].missed == 1
 
@@ -241,6 +246,18 @@ def test_the_command_prints_and_writes_the_table(study, tmp_path, capsys):
     for option, word in (("--only", "skull-pieces"), ("--cases", "BraTS2021_00002")):
         code, out, err = run(capsys, "robustness", data, "--model", model, option, "nothing")
         assert code == 2 and word in err and "nothing" in err
+
+
+def test_a_damaged_case_is_named_and_the_others_are_measured(study, tmp_path, capsys):
+    data = shutil.copytree(study[0], tmp_path / "data")
+    command = ("robustness", data, "--model", study[1], "--only", "int16", "--device", "cpu")
+    for number, code in ((1, 1), (2, 2)):
+        scan = data / f"BraTS2021_0000{number}" / f"BraTS2021_0000{number}_t1ce.nii.gz"
+        scan.write_bytes(scan.read_bytes()[:2000])
+        found, out, err = run(capsys, *command)
+        assert found == code and f"BraTS2021_0000{number} is left out" in err and "Traceback" not in err
+        assert ("int16" in out and "    1 " in out) == (code == 1)
+    assert "None of the cases can be used" in err
 
 
 def test_a_run_is_tested_by_the_networks_that_did_not_see_the_case(tmp_path, capsys):

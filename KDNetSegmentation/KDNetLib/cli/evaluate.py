@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-import traceback
 from collections import Counter
 from pathlib import Path
 from statistics import mean, median
 
+from KDNetLib.cli.debug_option import show_details
 from KDNetLib.csv_report import write_rows
 from KDNetLib.errors import InputError, KDNetError
 from KDNetLib.file_naming import case_key, is_label_map, is_own_output, nifti_files, stem
@@ -47,8 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             results[case] = _measure(prediction, reference, numberings)
         except KDNetError as error:
-            if arguments.debug:
-                traceback.print_exc()
+            show_details(arguments, error)
             print(f"kdnet: {case}: {error}", file=sys.stderr)
         else:
             print(_line(case, width, results[case]), flush=True)

@@ -8,10 +8,10 @@ named in the entry-point group ``kdnet.commands`` of any installed package. Its 
 import argparse
 import os
 import sys
-import traceback
 from importlib.metadata import entry_points
 
 from KDNetLib import __version__
+from KDNetLib.cli.debug_option import add_debug, show_details
 from KDNetLib.errors import Cancelled, KDNetError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_STOPPED = 1, 2, 130
@@ -35,13 +35,13 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KDNetError as error:
-        _details(arguments)
+        show_details(arguments, error)
         return _fail(str(error), EXIT_USAGE)
     except ImportError as error:
-        _details(arguments)
+        show_details(arguments, error)
         return _fail(f"A package that this needs is missing or broken ({error}); install KDNet again with pip.", EXIT_USAGE)
     except Exception as error:
-        _details(arguments)
+        show_details(arguments, error)
         what = f"{type(error).__name__}: {error}"
         return _fail(f"Unexpected error ({what}); run it again with --debug for the details and report them.", EXIT_FAILED)
 
@@ -50,6 +50,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     parser = argparse.ArgumentParser(
         prog="kdnet", description="Brain tumour segmentation from one post-contrast T1 scan. For research use only."
     )
+    parser.set_defaults(debug=False)
     parser.add_argument("--version", action="version", version=f"kdnet {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands = {}
@@ -59,7 +60,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
         try:
             module = entry.load()
             module.add_parser(subparsers)
-            subparsers.choices[entry.name].add_argument("--debug", action="store_true", help="show the details of an error")
+            add_debug(subparsers.choices[entry.name])
         except Exception as error:
             subparsers.choices.pop(entry.name, None)
             reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -77,11 +78,6 @@ def _flushed(code: int) -> int:
 def _fail(sentence: str, code: int) -> int:
     print(f"kdnet: {sentence}", file=sys.stderr)
     return code
-
-
-def _details(arguments: argparse.Namespace) -> None:
-    if arguments.debug:
-        traceback.print_exc()
 
 
 if __name__ == "__main__":

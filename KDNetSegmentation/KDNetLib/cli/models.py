@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from KDNetLib.cli.debug_option import add_debug
 from KDNetLib.errors import ModelError
 from KDNetLib.manifest import read_manifest
 from KDNetLib.model_card import model_card, printable
@@ -25,6 +26,8 @@ def add_parser(subparsers) -> None:
     remove = actions.add_parser("remove", help="delete an imported model")
     remove.add_argument("name", metavar="NAME")
     remove.set_defaults(action=_remove)
+    for action in actions.choices.values():
+        add_debug(action)
 
 
 def run(arguments: argparse.Namespace) -> int:

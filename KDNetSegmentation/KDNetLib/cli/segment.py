@@ -3,11 +3,11 @@
 import argparse
 import os
 import sys
-import traceback
 from pathlib import Path
 
 from KDNetLib.allocator import keep_freed_memory
 from KDNetLib.batch import RESULTS_NAME, Case, find_cases, run_batch
+from KDNetLib.cli.debug_option import show_details
 from KDNetLib.cli.progress import Progress
 from KDNetLib.errors import Cancelled, InputError, KDNetError, ModelError
 from KDNetLib.file_naming import PROBABILITIES_SUFFIX, SEGMENTATION_SUFFIX, stem
@@ -67,6 +67,7 @@ def _segment_file(arguments: argparse.Namespace, models: list[Path]) -> int:
     except (Cancelled, ModelError):
         raise
     except KDNetError as error:
+        show_details(arguments, error)
         print(f"kdnet: {error}", file=sys.stderr)
         return 1
     _show_warnings(source.name, result)
@@ -81,6 +82,8 @@ def _segment_folder(arguments: argparse.Namespace, models: list[Path], made_by: 
     if arguments.brain_mask:
         raise InputError("A brain mask fits one scan, not a folder; use --skull-strip, or give the scans one by one.")
     root = arguments.input
+    if not (arguments.output or root.resolve().name):
+        raise InputError(f"{root} has no name that the results' folder could be named after; name that folder with -o.")
     output = arguments.output or root.resolve().with_name(f"{root.resolve().name}-kdnet")
     if output.exists() and not output.is_dir():
         raise InputError(f"The output {output} is a file; name a folder for the results of a folder.")
@@ -99,8 +102,7 @@ def _segment_folder(arguments: argparse.Namespace, models: list[Path], made_by: 
             skipped += 1
             print(f"{title}: done already")
         elif state == "failed":
-            if arguments.debug:
-                traceback.print_exception(detail)
+            show_details(arguments, detail)
             print(f"kdnet: {case.name}: {detail}", file=sys.stderr)
         else:
             _show_warnings(case.name, detail)
@@ -120,8 +122,11 @@ class _Work:
         # Here and not at the top, so that `kdnet --help` does not wait for torch.
         from KDNetLib.device import segmentation_device
         from KDNetLib.segmenter import Segmenter
+        from KDNetLib.skull_stripping import find_hd_bet
 
-        segmentation_device(arguments.device)  # a device that is not there ends the command, not every case
+        segmentation_device(arguments.device)  # a device or a program that is not there ends the command, not every case
+        if arguments.skull_strip:
+            find_hd_bet()
         self.title = ""
         self._arguments = arguments
         self._segmenter = Segmenter(models, arguments.device, arguments.flips)

@@ -31,12 +31,13 @@ def add_parser(subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, print and write the table; returns 1 where a scan was refused, else 0. Raises KDNetError."""
+    """Measure, print and write the table; returns 1 where a case was left out or a scan refused, else 0. Raises KDNetError."""
     # Here and not at the top, so that `kdnet --help` does not wait for torch, scipy and nibabel.
     from KDNetLib.allocator import keep_freed_memory
 
     keep_freed_memory()
     from KDNetLib.cli.progress import Progress
+    from KDNetLib.errors import InputError
     from KDNetLib.manifest import read_manifest
     from KDNetLib.model_store import fingerprint
     from KDNetLib.segmenter import Segmenter
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     tested = _tested(arguments)
     chosen = _chosen(arguments.only, DISTORTIONS, "distortion")
     wanted = _chosen(arguments.cases, [case.name for _, cases in tested for case in cases], "complete case")
-    output, rows = arguments.output, []
+    output, rows, left_out = arguments.output, [], {}
     line = Progress("robustness", sys.stderr)
     try:
         for number, (models, cases) in enumerate(tested):
@@ -60,9 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
                 arguments.seed,
                 output.with_name(f"{output.stem}-cases.csv") if output else None,
                 lambda done, total, what: line.update((number + done / total) / len(tested), what),
+                left_out.__setitem__,
             )
     finally:
         line.clear()
+    for name, reason in left_out.items():
+        print(f"kdnet: {name} is left out: {reason}", file=sys.stderr)
+    if not rows:
+        raise InputError("None of the cases can be used; correct the data.")
     lines = summarise(rows)
     print(as_text(lines))
     if output:
@@ -70,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     refused = [row for row in rows if row["refused"]]
     for row in refused:
         print(f"kdnet: {row['case']}, {row['distortion']}: {row['refused']}", file=sys.stderr)
-    return 1 if refused else 0
+    return 1 if refused or left_out else 0
 
 
 def _tested(arguments: argparse.Namespace) -> list[tuple]:

@@ -18,7 +18,7 @@ from KDNetTrainingLib.systems.registry import SYSTEMS
 #: Scores on the scan's own grid.
 _SPACE = "native"
 _SEED = 0  # of the bootstrap: the same table from the same scores
-#: Settings that say nothing of a system that has no teacher.
+#: Settings of teacher and student, which say nothing of a system that has no part in them.
 _OF_DISTILLATION = (
     "imitation", "temperature", "alpha", "distillation_mask", "student_from_teacher", "student_from_baseline", "mean_with_baseline",
     "epochs_teacher", "epochs_student", "teacher_modalities", "teacher_model",
@@ -64,8 +64,7 @@ def compare_runs(paths: list[Path], systems: list[str] | None = None) -> list[Tr
             first_rows = first_rows or [{**row, "system": "first"} for row in rows]
             first_settings = first_settings or plan.settings
             changes = plan.settings.differences_from(first_settings)
-            used = [name for name in changes if SYSTEMS[trainings[0].system].taught or name not in _OF_DISTILLATION]
-            changed = {name: changes[name][1] for name in used}
+            changed = {name: changes[name][1] for name in changes if _concerns(name, trainings[0].system)}
             split = run.read("folds") or {}
             unseen = bool(split.get("folds") or split.get("test"))
             tries.append(Try(path.resolve().name, trainings[0], changed, len({row["case"] for row in rows}), unseen, dice, difference))
@@ -85,6 +84,13 @@ def comparison_markdown(tries: list[Try]) -> str:
     return markdown_table(["Run", "System", "Changed", "Cases", *REGIONS], lines)
 
 
+def _concerns(setting: str, system: str) -> bool:
+    entry = SYSTEMS[system]
+    if setting == "teacher_modalities":
+        return entry.trained_with == SYSTEMS["teacher"].trained_with
+    return entry.taught or setting not in _OF_DISTILLATION or (setting, system) == ("epochs_teacher", "teacher")
+
+
 def _mean_with_interval(dice: dict) -> tuple[float, float, float]:
     values = np.array([dice[case] for case in sorted(dice)])
     return float(values.mean()), *bootstrap_interval(values, _SEED)
@@ -100,7 +106,7 @@ def _cell(each: Try, region: str) -> str:
     text = f"{mean:.1f} ({low:.1f} to {high:.1f})"
     if region in each.difference:
         difference, p = each.difference[region]
-        text += f"; {difference:+.1f}, p {p:.3f}"
+        text += f"; {difference:+.1f}, " + ("p < 0.001" if p < 0.001 else f"p {p:.3f}")
     return text
 
 

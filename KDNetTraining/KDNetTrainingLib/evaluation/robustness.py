@@ -47,7 +47,7 @@ class Line:
 
 def measure(
     cases: list[TrainingCase], modality: str, distortions: list[str], segmenter: Segmenter, model: str, seed: int, kept: Path | None,
-    progress: Callable[[int, int, str], None],
+    progress: Callable[[int, int, str], None], left_out: Callable[[str, str], None],
 ) -> list[dict]:
     """Dice of every one of ``cases`` under every one of ``distortions`` (keys of DISTORTIONS).
 
@@ -55,11 +55,12 @@ def measure(
         model: what tells ``segmenter``'s model from others (``model_store.fingerprint``).
         kept: CSV that is rewritten after every scan and whose scores of the same model and seed are not computed again.
         progress: called with the number of scans done, of all, and what comes next.
+        left_out: called with the name of a case whose own files cannot be used, and the reason.
     Returns:
         Rows with ``distortion``, ``case``, ``ET_dice``, ``TC_dice``, ``WT_dice`` (0 to 1) and ``refused``: why the
         scan was not segmented ("" where it was), which counts as Dice 0.
     Raises:
-        InputError: a case's own files, or ``kept``, cannot be used.
+        InputError: ``kept`` cannot be used.
     """
     earlier = read_rows(kept, _CASE_COLUMNS) if kept else []
     done = {tuple(row[column] for column in _MADE_OF): row for row in earlier}
@@ -68,13 +69,17 @@ def measure(
         missing = [key for key in wanted if key[3] == case.name and key not in done]
         if not missing:
             continue
-        scan = _read(case, modality)
+        try:
+            scan = _read(case, modality)
+        except InputError as error:
+            left_out(case.name, str(error))
+            continue
         for key in missing:
             progress(sum(each in done for each in wanted), len(wanted), f"{case.name}, {key[2]}")
             done[key] = dict(zip(_MADE_OF, key)) | _scores(segmenter, distort(scan, key[2], case.name, seed))
             if kept:
                 write_rows(kept, _CASE_COLUMNS, done.values())
-    return [done[key] | {column: float(done[key][column]) for column in _DICE} for key in wanted]
+    return [done[key] | {column: float(done[key][column]) for column in _DICE} for key in wanted if key in done]
 
 
 def summarise(rows: list[dict]) -> list[Line]:

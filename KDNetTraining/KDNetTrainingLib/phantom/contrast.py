@@ -1,6 +1,6 @@
 """What the four sequences show: each tissue's brightness, and what takes up contrast medium.
 
-Brightness is relative to white matter, as medians of real cases give it (facts of BraTS in the project's notes); those
+Brightness is relative to white matter, as medians of real cases give it; those
 of vessels, dura and plexus are typical of 3 T scans: flow voids in T2, bright after gadolinium.
 """
 
