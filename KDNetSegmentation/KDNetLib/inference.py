@@ -39,6 +39,7 @@ def predict(
     width = max(network.parameters_given["width"] for network in networks)
     places = [device] if device.type == "cpu" else [device, torch.device("cpu")]
     for place in places:
+        lack = "has not enough memory"
         for tile in sizes:
             if tile != sizes[-1] and not fits(math.prod(tile), width, str(place)):
                 continue
@@ -48,11 +49,14 @@ def predict(
             try:
                 return _predict_on(networks, torch.from_numpy(volume), tile, place, flips, tracker).numpy(), place
             except (RuntimeError, MemoryError) as error:
+                tracker.undo()
+                if isinstance(error, NotImplementedError) and place.type != "cpu":  # MPS before torch 2.9 knows no max_pool3d
+                    lack = f"cannot compute this network with torch {torch.__version__}"
+                    break
                 if not is_out_of_memory(error):
                     raise
-                tracker.undo()
         if place.type != "cpu":
-            on_message(f"The device {place} has not enough memory; going on with the CPU, which is slower.")
+            on_message(f"The device {place} {lack}; going on with the CPU, which is slower.")
     raise DeviceError("There is not enough memory, even in small tiles; close other programs and try again.")
 
 

@@ -1,5 +1,6 @@
-"""What this machine and its installation are called, for whoever reads a measurement or a run later."""
+"""What this machine and its installation are and have, also for whoever reads a measurement or a run later."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -15,6 +16,11 @@ def processor_name() -> str | None:
     if sys.platform == "darwin":
         return output_of("sysctl", "-n", "machdep.cpu.brand_string")
     return platform.processor() or None
+
+
+def usable_cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def package_version(package: str) -> str | None:

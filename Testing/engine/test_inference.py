@@ -14,6 +14,7 @@ from KDNetLib import inference, memory
 from KDNetLib.errors import DeviceError
 from KDNetLib.inference import predict
 from KDNetLib.memory import available_bytes, is_out_of_memory, needed_bytes
+from KDNetLib.networks.base import Network
 from KDNetLib.runners.runner import FLIPS, MIRRORED, ONCE
 
 CPU = torch.device("cpu")
@@ -196,6 +197,25 @@ def test_not_even_the_smallest_tile_fits(monkeypatch):
     monkeypatch.setattr(inference, "_predict_on", refuse)
     with pytest.raises(DeviceError, match="not enough memory, even in small tiles"):
         predict([random_network()], volume(16, 16, 16), CPU, ONCE, ignore, ignore)
+
+
+class Weightless(Network):
+    """Its logits are the intensity times 1 to 4. It can be moved to the device "meta", which holds no values."""
+
+    parameters_given, divisor = {"width": 1}, 8
+
+    def forward(self, x, step=None):
+        step(1.0)
+        return torch.cat([x, 2 * x, 3 * x, 4 * x], dim=1)
+
+
+def test_a_device_that_lacks_an_operation_gives_way_to_the_cpu():
+    """From "meta" the result cannot be copied, which torch calls not implemented as it does an operation that a device lacks."""
+    messages, shares = [], []
+    found, place = predict([Weightless()], volume(16, 16, 16), torch.device("meta"), ONCE, shares.append, messages.append)
+    expected, _ = predict([Weightless()], volume(16, 16, 16), CPU, ONCE, ignore, ignore)
+    assert place == CPU and np.array_equal(found, expected) and sum(shares) == pytest.approx(1)
+    assert messages == [f"The device meta cannot compute this network with torch {torch.__version__}; going on with the CPU, which is slower."]
 
 
 def test_memory_is_told_and_its_lack_recognised():

@@ -172,7 +172,7 @@ def quick(monkeypatch, cases):
         return PhantomCase({name: image[step] for name, image in case.images.items()}, case.classes[step], case.grade)
 
     monkeypatch.setattr(phantom_folder, "make_case", stand_in)
-    monkeypatch.setattr(phantom_folder, "_MOST_PROCESSES", 1)
+    monkeypatch.setattr(phantom_folder, "MOST_PROCESSES", 1)
     return made
 
 

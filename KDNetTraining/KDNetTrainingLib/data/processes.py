@@ -13,12 +13,13 @@ import torch
 
 from KDNetLib.allocator import keep_freed_memory
 from KDNetLib.errors import DeviceError
+from KDNetLib.machine import usable_cores
 from KDNetTrainingLib.data.cases import TrainingCase
 
 #: A process needs two seconds to start, in which another one reads this many bytes of compressed images.
 _BYTES_WORTH_A_PROCESS = 20_000_000
-#: Preparing one case takes up to a gigabyte.
-_MOST_PROCESSES = 8
+#: Preparing or generating one case takes up to a gigabyte.
+MOST_PROCESSES = 8
 
 
 def in_processes(function: Callable, tasks: list[tuple], workers: int) -> Iterator[tuple[int, object]]:
@@ -63,8 +64,7 @@ def _one_thread_each():
 def workers_for(cases: list[TrainingCase]) -> int:
     """How many processes are worth starting for ``cases``: at most one per core."""
     size = sum(path.stat().st_size for case in cases for path in case.files if path.exists())
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, _MOST_PROCESSES, len(cases), size // _BYTES_WORTH_A_PROCESS))
+    return max(1, min(usable_cores(), MOST_PROCESSES, len(cases), size // _BYTES_WORTH_A_PROCESS))
 
 
 def _begin() -> None:

@@ -1,7 +1,6 @@
 """A folder of generated cases: written in several processes, taken up where it was left, and saying what it holds."""
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -9,12 +8,12 @@ from pathlib import Path
 from KDNetLib import __version__
 from KDNetLib.atomic_file import replacing
 from KDNetLib.errors import InputError
-from KDNetTrainingLib.data.processes import in_processes
+from KDNetLib.machine import usable_cores
+from KDNetTrainingLib.data.processes import MOST_PROCESSES, in_processes
 from KDNetTrainingLib.phantom import writing
 from KDNetTrainingLib.phantom.case import make_case
 
 RECORD = "phantom.json"
-_MOST_PROCESSES = 8  # each takes up to a gigabyte
 
 
 def write_folder(folder: Path, cases: int, edition: str, seed: int, progress: Callable[[int, int], None]) -> int:
@@ -27,8 +26,7 @@ def write_folder(folder: Path, cases: int, edition: str, seed: int, progress: Ca
     _record(folder, edition, seed)
     missing = [number for number in range(1, cases + 1) if not writing.is_complete(folder, edition, number)]
     progress(cases - len(missing), cases)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = max(1, min(cores, _MOST_PROCESSES, len(missing) // 2))  # starting a process takes as long as half a case
+    workers = max(1, min(usable_cores(), MOST_PROCESSES, len(missing) // 2))  # starting a process takes as long as half a case
     tasks = [(folder, edition, seed, number) for number in missing]
     # Closing ends the processes at once where progress raises; the traceback would keep them otherwise.
     with closing(in_processes(write_one, tasks, workers)) as written:

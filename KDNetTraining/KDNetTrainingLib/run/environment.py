@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from KDNetLib import __version__
-from KDNetLib.machine import output_of, package_version, processor_name
+from KDNetLib.machine import output_of, package_version, processor_name, usable_cores
 
 _PACKAGES = ("torch", "numpy", "scipy", "nibabel", "safetensors", "pillow")
 
@@ -23,7 +23,7 @@ def environment() -> dict:
         "platform": platform.platform(),
         "packages": {name: package_version(name) for name in _PACKAGES},
         "cpu": processor_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "memory_gb": _memory_gigabytes(),
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],

@@ -12,7 +12,7 @@ _DORENT = "Dorent et al., Hetero-modal variational encoder-decoder for joint mod
 _HAVAEI = "Havaei et al., HeMIS: Hetero-modal image segmentation, MICCAI 2016"
 _CHEN = "Chen et al., Robust multimodal brain tumor segmentation via feature disentanglement and gated fusion, MICCAI 2019"
 _WANG = "Wang et al., Prototype knowledge distillation for medical segmentation with missing modality, ICASSP 2023"
-#: How much longer a step with a teacher takes than one without (measured, ../shared/facts/performance.md: 1.4 to 1.05).
+#: How much longer a step with a teacher takes than one without (measured at 64³, batch 2, width 16: 1.4 s to 1.05).
 _TAUGHT_COST = 1.33
 
 
