@@ -41,10 +41,13 @@ def test_estimate_warns_of_too_little_disk_and_memory(tmp_path):
 
 
 def test_devices_are_listed_once_data_are_there(panel, readHere, cases):
+    panel._parameterNode.device = "cuda:77"  # of another computer
+    assert panel.ui.deviceComboBox.currentText == "cuda:77"
     check(panel, cases)
     waitFor(lambda: panel._devices.listed)
     devices = [panel.ui.deviceComboBox.itemData(index) for index in range(panel.ui.deviceComboBox.count)]
     assert devices[0] == "auto" and "cpu" in devices
+    assert panel.ui.deviceComboBox.currentText == "cuda:77 (not found here)"
     waitFor(lambda: not processesOfWorker(), seconds=1, what="the end of the process that listed them")
 
 
