@@ -27,6 +27,17 @@ def bundled_model():
         pytest.skip(str(error))
 
 
+def test_tutorial_names_the_button_of_the_sample(slicer_bench):
+    import slicer
+    from bench import side_modules
+    from KDNetSegmentationLib.sample_data import SAMPLE_NAME
+
+    slicer_bench.load(ROOT / "KDNetSegmentation/KDNetSegmentation.py")
+    slicer.app.startupCompleted.emit()
+    (title,) = [sample["sampleName"] for sample in side_modules.registeredSamples if sample["nodeNames"] == SAMPLE_NAME]
+    assert f"click **{title}**" in README
+
+
 def test_console_snippet_segments_the_loaded_sample(slicer_bench, bundled_model, capsys):
     import slicer
 
