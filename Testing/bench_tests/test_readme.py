@@ -50,6 +50,13 @@ def test_console_snippet_segments_the_loaded_sample(slicer_bench, bundled_model,
     assert "KDNetSampleT1ce KDNet segmentation" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("script", ["KDNetBatch.py", "KDNetTrain.py"])
+def test_script_of_an_installed_extension_is_found_as_the_readme_says(script, capsys):
+    exec(snippet(f'"{script}"'), {})
+    path = Path(capsys.readouterr().out.strip())
+    assert path.name == script and path.is_file()
+
+
 def test_plain_python_snippet_writes_a_label_map(bundled_model, tmp_path, monkeypatch):
     import nibabel
     import numpy as np
