@@ -9,8 +9,9 @@ import pytest
 import slicer
 from KDNetLib.errors import InputError
 from KDNetLib.labels import from_classes
-from KDNetLib.measures import compare
+from KDNetLib.measures import HD95_ONE_EMPTY, compare
 from KDNetSegmentationLib.segmentation_output import readClasses, writeSegmentation
+from KDNetSegmentationLib.tables import fillComparison
 
 SHAPE = (40, 44, 36)
 AFFINE = np.diag([-1.0, -1, 1.5, 1])
@@ -140,6 +141,21 @@ def test_compares_what_the_segments_are_now_without_the_scan(logic, result):
     empty = np.zeros(SHAPE[::-1], np.uint8)
     slicer.util.updateSegmentBinaryLabelmapFromArray(empty, segmentation, "KDNet_ET", other)
     assert logic.compare(segmentation, other, "1/2/4")["ET"]["dice"] == 0
+
+
+@pytest.mark.parametrize("found, there, expected", [
+    (False, True, ["ET", "0.000", "not found"]),
+    (True, False, ["ET", "0.000", "not in ref."]),
+    (False, False, ["ET", "1.000", "in neither"]),
+])  # fmt: skip
+def test_a_region_that_is_missing_is_told_instead_of_a_distance(panel, found, there, expected):
+    with_, without = lesion(), np.where(lesion() == 3, 2, lesion()).astype(np.uint8)
+    table = panel.ui.comparisonTable
+    fillComparison(table, compare(with_ if found else without, with_ if there else without, AFFINE))
+    enhancing, core, whole = tableTexts(table)
+    assert enhancing[:3] == expected
+    assert whole[1:3] == ["1.000", "0.00"] and core[2] not in expected
+    assert f"HD95 {HD95_ONE_EMPTY:.2f} mm" in table.toolTip
 
 
 def test_values_outside_the_numbering_are_a_sentence_in_the_panel(panel, result):
