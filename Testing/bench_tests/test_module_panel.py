@@ -117,6 +117,10 @@ def test_a_device_of_another_computer_is_shown_as_what_will_be_used(panel):
     assert comboBox.currentData == "cpu" and comboBox.findData("cuda:77") == -1
 
 
+def test_confidence_is_never_called_a_reason_for_trust(panel):
+    assert "Always look at the scan" in panel.ui.volumesTable.toolTip
+
+
 def test_brain_extraction_needs_its_extension_and_uses_it(panel, monkeypatch):
     import sys
 

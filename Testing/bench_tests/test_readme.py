@@ -38,6 +38,16 @@ def test_tutorial_names_the_button_of_the_sample(slicer_bench):
     assert f"click **{title}**" in README
 
 
+def test_readme_tells_how_many_poor_results_were_warned_of():
+    student = (ROOT / "KDNetTraining/STUDENT.md").read_text(encoding="utf-8")
+    section = student.split("## Reliability of the confidence\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^ +(?:ET|TC|WT) .* (\d+) +(\d+) +\d+$", section, re.MULTILINE)
+    poor, warned = (sum(map(int, column)) for column in zip(*rows))
+    cases = re.search(r"(\d+) cases, each judged", section)[1]
+    words = f"Of {poor} results of the shipped model's students with Dice below 0.5, on {cases} cases, {warned} had a warning"
+    assert len(rows) == 3 and words in " ".join(README.split())
+
+
 def test_console_snippet_segments_the_loaded_sample(slicer_bench, bundled_model, capsys):
     import slicer
 
