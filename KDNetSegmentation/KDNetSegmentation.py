@@ -30,7 +30,7 @@ class KDNetSegmentation(ScriptedLoadableModule):
         self.parent.contributors = ["KDNet contributors"]
         self.parent.helpText = _(
             "<p>Segments a brain tumour into necrotic core, peritumoral edema and enhancing tumour from one "
-            "post-contrast T1 scan, which should be skull-stripped.</p>"
+            "post-contrast T1 scan, which should be skull-stripped. For research use only.</p>"
             "<ol><li>Load a scan, or KDNet's sample from the Sample Data module.</li>"
             "<li>Choose it as input volume and click <b>Segment</b>.</li>"
             "<li>Read the volumes, click <b>Show 3D</b>, or compare with a reference.</li></ol>"

@@ -25,7 +25,8 @@ class KDNetTraining(ScriptedLoadableModule):
         self.parent.contributors = ["KDNet contributors"]
         self.parent.helpText = _(
             "<p>Trains a teacher that sees four modalities and a student that sees one, by knowledge distillation, on a "
-            "folder of BraTS cases. The student becomes a model of KDNet Segmentation.</p>"
+            "folder of BraTS cases. The student becomes a model of KDNet Segmentation. For research use "
+            "only.</p>"
             "<ol><li>Choose the BraTS folder and wait until its cases are listed.</li>"
             "<li>Choose an empty folder to write to and click <b>Start training</b>.</li>"
             "<li>Watch it learn; pause and resume as you like, also after closing Slicer.</li></ol>"

@@ -13,9 +13,10 @@ from KDNetSegmentationLib.segmentation_output import SEGMENT_IDS, readClasses, r
 from KDNetSegmentationLib.volume_arrays import labelValues, segmentNumbers, worldAffine
 from KDNetSegmentationLib.worker_job import WorkerJob
 
+#: The first found decides. Edema comes first: BraTS 2023 calls it "surrounding non-enhancing FLAIR hyperintensity".
 _NAMES = (
+    (re.compile(r"\bed\b|edema|flair|\bsnfh\b", re.IGNORECASE), 2),
     (re.compile(r"\bncr\b|necro|non-?\s?enhancing", re.IGNORECASE), 1),
-    (re.compile(r"\bed\b|o?edema", re.IGNORECASE), 2),
     (re.compile(r"\bet\b|enhancing", re.IGNORECASE), 3),
 )
 
@@ -53,8 +54,8 @@ class ComparisonJob(WorkerJob):
 def referenceClasses(referenceNode, convention, gridNode) -> np.ndarray:
     """The reference as class indices (uint8) at the voxels of ``gridNode``. Raises :class:`InputError`.
 
-    A segmentation whose segments are named after the labels says by itself what they are. All else goes by its label
-    values and ``convention``.
+    With the automatic convention a segmentation whose segments are named after the labels says by itself what they are.
+    All else goes by its label values and ``convention``.
     """
     if isinstance(referenceNode, slicer.vtkMRMLSegmentationNode):
         segmentation = referenceNode.GetSegmentation()
@@ -66,9 +67,17 @@ def referenceClasses(referenceNode, convention, gridNode) -> np.ndarray:
         numbers = segmentNumbers(referenceNode, ids, gridNode)
         segments = [segmentation.GetSegment(segmentId) for segmentId in ids]
         named = [_classByName(segmentId, segment.GetName()) for segmentId, segment in zip(ids, segments)]
-        if None not in named and len(set(named)) == len(named):
+        if convention == AUTOMATIC_CONVENTION and None not in named and len(set(named)) == len(named):
             return np.array([0, *named], dtype=np.uint8)[numbers]
-        values = np.array([0, *(segment.GetLabelValue() for segment in segments)])[numbers]
+        labelled = [segment.GetLabelValue() for segment in segments]
+        if len(set(labelled)) < len(labelled):  # as in segments that were drawn, each on a layer of its own
+            raise InputError(
+                _(
+                    "Segments of the reference {name} share a label number; name them after the labels "
+                    "(NCR, ED, ET) and choose automatic label numbers."
+                ).format(name=referenceNode.GetName())
+            )
+        values = np.array([0, *labelled])[numbers]
     elif isinstance(referenceNode, slicer.vtkMRMLLabelMapVolumeNode):
         values = labelValues(referenceNode, gridNode)
     else:

@@ -44,7 +44,7 @@ def ensureDependencies(interactive: bool) -> bool:
     ).format(names=names)
     if interactive and not slicer.util.confirmOkCancelDisplay(question, _("KDNet")):
         raise DependencyError(
-            _("KDNet cannot run without {names}; click Segment again to install them.").format(names=names)
+            _("KDNet cannot run without {names}; try again to install them.").format(names=names)
         )
     if "torch" in missing:
         _installTorch()

@@ -16,20 +16,27 @@ from KDNetSegmentationLib.segmentation_job import SegmentationInput, Segmentatio
 from KDNetSegmentationLib.terminology import loadTerminology
 from KDNetSegmentationLib.worker_process import WorkerProcess
 
+#: All logics share one process, which ends with Slicer: a script may make a logic for every scan, and Qt, which holds
+#: what is connected to a process, would keep theirs.
+_WORKER = WorkerProcess(logging.info)
+
 
 class KDNetSegmentationLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     """Segments brain tumours in post-contrast T1 volumes, one at a time, in a process that stays warm.
 
+    All logics of the application share that process, so one of them computes at a time.
+
         >>> result = KDNetSegmentationLogic().segment(slicer.util.getNode("T1ce"))
         >>> result.volumes_ml["WT"]
 
-    ``onLog(text)`` gets what the process writes besides its results.
+    ``onLog(text)`` gets what the process writes besides the results of this logic.
     """
 
     def __init__(self, onLog=logging.info):
         ScriptedLoadableModuleLogic.__init__(self)
         VTKObservationMixin.__init__(self)
-        self._worker = WorkerProcess(onLog)
+        self._worker = _WORKER
+        self._onLog = onLog
         self._job = None
         self._parameterNode = None
 
@@ -117,13 +124,13 @@ class KDNetSegmentationLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
             self._job.cancel(message or _("Cancelled; nothing was changed."))
 
     def shutdown(self) -> None:
-        """End the process too. A later request starts it again."""
+        """End the process too, unless it computes for another logic. A later request starts it again."""
         self.cancel()
-        self._worker.stop()
+        self._worker.stopIdle()
 
     def _start(self, jobType, *arguments, nodes=(), onFinished=None, **callbacks):
         if ensureDependencies(interactive=slicer.util.mainWindow() is not None):
-            self._worker.stop()  # it may have failed to import what is there now
+            self._worker.stopIdle()  # it may have failed to import what is there now
 
         def finish(job):
             if self._job is job:
@@ -135,6 +142,8 @@ class KDNetSegmentationLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         job = jobType(self._worker, *arguments, onFinished=finish, **callbacks)
         if self.busy:
             job.start()  # refuses in its own words
+        if not self._worker.busy:
+            self._worker.onLog = self._onLog
         self._job = job
         try:
             job.start()

@@ -6,7 +6,7 @@ import json
 
 from slicer.i18n import tr as _
 
-from KDNetLib.labels import LABELS, VOLUME_KEYS
+from KDNetLib.labels import VOLUME_KEYS
 
 _ATTRIBUTE = "KDNet.result"
 
@@ -47,9 +47,13 @@ def volumeRows(stored: dict) -> list[tuple[str, str, str, str]]:
     The confidence is empty for labels that are no region of BraTS, and where there is none.
     """
     confidence = stored["confidence"] if hasConfidence(stored) else {}
-    structures = {label.key: label.name for label in LABELS}
-    structures["TC"] = _("Tumour core (NCR + ET)")
-    structures["WT"] = _("Whole tumour (all three)")
+    structures = {  # in full, not from LABELS: translators are shown what is written out
+        "NCR": _("Necrotic tumour core"),
+        "ED": _("Peritumoral edema"),
+        "ET": _("Enhancing tumour"),
+        "TC": _("Tumour core (NCR + ET)"),
+        "WT": _("Whole tumour (all three)"),
+    }
     return [
         (key, structures[key], f"{stored['volumes_ml'][key]:.2f}", f"{confidence[key]:.2f}" if key in confidence else "")
         for key in VOLUME_KEYS

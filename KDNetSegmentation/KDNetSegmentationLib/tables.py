@@ -25,13 +25,21 @@ def fillComparison(table, regions) -> None:
         (
             region,
             f"{regions[region]['dice']:.3f}",
-            f"{regions[region]['hd95']:.2f}",
+            _distance(regions[region]),
             f"{regions[region]['volume_prediction_ml']:.2f}",
             f"{regions[region]['volume_reference_ml']:.2f}",
         )
         for region in (REGIONS if regions else ())
     ]
     _fill(table, [_("Region"), _("Dice"), _("HD95 mm"), _("Result ml"), _("Ref. ml")], rows)
+
+
+def _distance(measures):
+    """HD95 as text, or in words why there are no two surfaces; BraTS's numbers for that read like distances."""
+    found, there = measures["volume_prediction_ml"] > 0, measures["volume_reference_ml"] > 0
+    if found and there:
+        return f"{measures['hd95']:.2f}"
+    return _("not in ref.") if found else _("not found") if there else _("in neither")
 
 
 def _fill(table, titles, rows):

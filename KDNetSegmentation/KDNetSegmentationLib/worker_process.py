@@ -12,13 +12,13 @@ from KDNetSegmentationLib.engine_process import EngineProcess
 class WorkerProcess:
     """Talks to ``PythonSlicer -m KDNetLib.worker``: one JSON object per line in each direction.
 
-    It starts with the first request and stays for the next. One request at a time. ``onLog(text)`` gets what the
-    process writes that is no event.
+    It starts with the first request and stays for the next. One request at a time. ``onLog(text)``, which may be
+    changed, gets what the process writes that is no event.
     """
 
     def __init__(self, onLog):
-        self._onLog = onLog
-        self._process = EngineProcess(self._onLine, self._onEnd, onErrorLine=onLog)
+        self.onLog = onLog
+        self._process = EngineProcess(self._onLine, self._onEnd, onErrorLine=lambda text: self.onLog(text))
         self._requestId = 0
         self._onEvent = None
 
@@ -59,13 +59,18 @@ class WorkerProcess:
         self._onEvent = None
         self._process.stop()
 
+    def stopIdle(self) -> None:
+        """End the process where no request is under way."""
+        if not self.busy:
+            self.stop()
+
     def _onLine(self, text):
         try:
             event = json.loads(text)
             name = event["event"]
         except (ValueError, TypeError, KeyError):
             if text:
-                self._onLog(text)
+                self.onLog(text)
             return
         if event.get("id") == self._requestId and self.busy:
             onEvent = self._onEvent

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
-
 
 #: Length of the axis of epochs, in epochs that are there.
 _ROOM = 1.4
@@ -40,7 +40,7 @@ class Chart:
         if self._node is None or self._node.GetScene() is None:
             self._tables, self._series = {}, {}
             self._node = self._add("vtkMRMLPlotChartNode", self._name, hidden=False)
-            self._node.SetXAxisTitle("epoch")
+            self._node.SetXAxisTitle(_("epoch"))
             self._node.SetYAxisTitle(self._yTitle)
             self._node.SetYAxisLogScale(self._logarithmic)
             self._node.SetTitleFontSize(16)

@@ -31,7 +31,6 @@ class KDNetTrainingLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self._parameterNode = None
         self._runs: dict[Path, TrainingRun] = {}
-        self._worker = None
         self._listing = None
 
     def getParameterNode(self):
@@ -119,8 +118,13 @@ class KDNetTrainingLogic(ScriptedLoadableModuleLogic):
         """Ask which devices there are; ``onFinished(job)`` gets texts in ``job.result`` whose first word names the device."""
         if self._listing is not None and not self._listing.finished:
             return  # its answer is on the way to the same panel
-        self._worker = self._worker or WorkerProcess(lambda text: None)
-        job = DeviceListJob(self._worker, onFinished=onFinished)
+        worker = WorkerProcess(lambda text: None)
+
+        def finish(job):
+            worker.stop()  # nothing else is asked of it here, and torch in it takes memory
+            onFinished(job)
+
+        job = DeviceListJob(worker, onFinished=finish)
         job.start()
         self._listing = job
 
@@ -128,8 +132,6 @@ class KDNetTrainingLogic(ScriptedLoadableModuleLogic):
         """Slicer closes, or the module is reloaded: save and end what was not started to go on."""
         if self._listing is not None:
             self._listing.cancel(_("KDNetTraining closes."))
-        if self._worker is not None:
-            self._worker.stop()
         for run in self._runs.values():
             run.letGo()
 

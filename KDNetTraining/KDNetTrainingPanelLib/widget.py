@@ -200,7 +200,6 @@ class KDNetTrainingWidget(ModuleWidget):
     def _onDevicesListed(self, job):
         if job.error is None:
             self._devices.show([text for text in job.result if text.split()[0] != OPENVINO])  # which only segments
-            self._devices.choose(self._parameterNode.device if self._parameterNode else "auto")
 
     def _choose(self, name, value):
         if self._parameterNode:

@@ -4,6 +4,7 @@ Import it before anything of the module: it starts the bench, which gives qt, ct
 """
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -94,6 +95,20 @@ def segmentAndWait(panel):
     assert panel.ui.segmentButton.text == "Segment"
     click(panel.ui.segmentButton)
     waitFor(lambda: not panel.logic.busy, what="the end of the run")
+
+
+def processesOfWorker():
+    """Process ids of launchers and interpreters that run the worker; the bench's own process starts no others."""
+    listing = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    own = {os.getpid()}
+    found = []
+    rows = [line.split(None, 2) for line in listing.splitlines()[1:]]
+    for _ in range(3):  # children of children: launcher, interpreter
+        own |= {int(pid) for pid, parent, _ in rows if int(parent) in own}
+    for pid, _, command in rows:
+        if int(pid) in own and "-m KDNetLib.worker" in command:
+            found.append(int(pid))
+    return found
 
 
 def showsItsText(widget):

@@ -9,8 +9,9 @@ import pytest
 import slicer
 from KDNetLib.errors import InputError
 from KDNetLib.labels import from_classes
-from KDNetLib.measures import compare
+from KDNetLib.measures import HD95_ONE_EMPTY, compare
 from KDNetSegmentationLib.segmentation_output import readClasses, writeSegmentation
+from KDNetSegmentationLib.tables import fillComparison
 
 SHAPE = (40, 44, 36)
 AFFINE = np.diag([-1.0, -1, 1.5, 1])
@@ -88,19 +89,48 @@ def test_segmentation_read_from_a_file_on_another_grid_under_a_transform(panel, 
     assert tableTexts(panel.ui.comparisonTable) == expectedRows(2)
 
 
-def test_segments_named_after_the_labels_need_no_numbering(logic, result):
-    volume, segmentation = result
+def draw(names, classes, volume):
+    """A reference drawn segment by segment: (name, class index)."""
     reference = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "drawn")
     reference.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    drawn = lesion(1)
-    for name, index in (("Enhancing tumor", 3), ("Edema", 2), ("Necrosis", 1)):
+    for name, index in names:
         segmentId = reference.GetSegmentation().AddEmptySegment("", name)
-        array = (drawn == index).astype(np.uint8).transpose(2, 1, 0)
+        array = (classes == index).astype(np.uint8).transpose(2, 1, 0)
         slicer.util.updateSegmentBinaryLabelmapFromArray(np.ascontiguousarray(array), reference, segmentId, volume)
+    return reference
+
+
+@pytest.mark.parametrize("enhancing, edema, necrosis", [
+    ("Enhancing tumor", "Edema", "Necrosis"),
+    ("Enhancing tissue", "Surrounding non-enhancing FLAIR hyperintensity", "Non-enhancing tumor core"),  # BraTS 2023
+    ("ET", "SNFH", "NCR"),
+    ("Enhancing tumour", "Peritumoral edema / non-enhancing tumour", "Necrotic core"),
+])  # fmt: skip
+def test_segments_named_after_the_labels_need_no_numbering(logic, result, enhancing, edema, necrosis):
+    volume, segmentation = result
+    drawn = lesion(1)
+    reference = draw([(enhancing, 3), (edema, 2), (necrosis, 1)], drawn, volume)
     measures = logic.compare(segmentation, reference)
     expected = compare(lesion(), drawn, AFFINE)
     for region, measured in measures.items():
         assert measured == pytest.approx(expected[region])
+
+
+def test_a_chosen_numbering_goes_before_the_names(logic, result):
+    volume, segmentation = result
+    reference = writeSegmentation(lesion(), volume)
+    for name, segmentId in zip(("Edema", "Necrosis", "Enhancing tumor"), ("KDNet_NCR", "KDNet_ED", "KDNet_ET")):
+        reference.GetSegmentation().GetSegment(segmentId).SetName(name)
+    assert logic.compare(segmentation, reference, "1/2/3")["TC"]["dice"] == 1
+    swapped = compare(lesion(), np.array([0, 2, 1, 3], np.uint8)[lesion()], AFFINE)
+    assert logic.compare(segmentation, reference, "msd")["TC"]["dice"] == pytest.approx(swapped["TC"]["dice"])
+
+
+def test_segments_that_share_a_number_are_refused_where_a_numbering_is_chosen(logic, result):
+    volume, segmentation = result
+    reference = draw([("Enhancing tumor", 3), ("Edema", 2), ("Necrosis", 1)], lesion(), volume)
+    with pytest.raises(InputError, match="share a label number"):
+        logic.compare(segmentation, reference, "1/2/3")
 
 
 def test_compares_what_the_segments_are_now_without_the_scan(logic, result):
@@ -111,6 +141,21 @@ def test_compares_what_the_segments_are_now_without_the_scan(logic, result):
     empty = np.zeros(SHAPE[::-1], np.uint8)
     slicer.util.updateSegmentBinaryLabelmapFromArray(empty, segmentation, "KDNet_ET", other)
     assert logic.compare(segmentation, other, "1/2/4")["ET"]["dice"] == 0
+
+
+@pytest.mark.parametrize("found, there, expected", [
+    (False, True, ["ET", "0.000", "not found"]),
+    (True, False, ["ET", "0.000", "not in ref."]),
+    (False, False, ["ET", "1.000", "in neither"]),
+])  # fmt: skip
+def test_a_region_that_is_missing_is_told_instead_of_a_distance(panel, found, there, expected):
+    with_, without = lesion(), np.where(lesion() == 3, 2, lesion()).astype(np.uint8)
+    table = panel.ui.comparisonTable
+    fillComparison(table, compare(with_ if found else without, with_ if there else without, AFFINE))
+    enhancing, core, whole = tableTexts(table)
+    assert enhancing[:3] == expected
+    assert whole[1:3] == ["1.000", "0.00"] and core[2] not in expected
+    assert f"HD95 {HD95_ONE_EMPTY:.2f} mm" in table.toolTip
 
 
 def test_values_outside_the_numbering_are_a_sentence_in_the_panel(panel, result):

@@ -1,6 +1,6 @@
 """The logic as the Python console and other scripts use it."""
 
-from module_support import addVolume, scanArray, waitFor  # first: starts the bench
+from module_support import addVolume, processesOfWorker, scanArray, waitFor  # first: starts the bench
 from module_fixtures import *  # noqa: F403
 
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 import slicer
 from KDNetLib.errors import InputError, KDNetError
 from KDNetLib.labels import VOLUME_KEYS
+from KDNetSegmentationLib.logic import KDNetSegmentationLogic
 from KDNetSegmentationLib.segmentation_output import hasResult
 
 
@@ -49,3 +50,24 @@ def test_unknown_model_and_busy_logic_are_refused(logic, model):
         logic.segment(volume, model=model)
     waitFor(lambda: job.finished)
     assert job.error is None
+
+
+def test_logics_that_are_made_and_dropped_share_one_process(logic, model):
+    volume = addVolume()
+    KDNetSegmentationLogic().segment(volume, model=model)
+    first = processesOfWorker()
+    KDNetSegmentationLogic().segment(volume, model=model)
+    assert first and processesOfWorker() == first
+    logic.shutdown()
+    waitFor(lambda: not processesOfWorker(), seconds=1, what="the end of the process")
+
+
+def test_a_logic_leaves_the_computation_of_another_alone(logic, model):
+    volume, lines = addVolume(), []
+    other = KDNetSegmentationLogic(onLog=lines.append)
+    job = logic.startSegmentation(volume, model=model)
+    with pytest.raises(KDNetError, match="computing already"):
+        other.segment(volume, model=model)
+    other.shutdown()
+    waitFor(lambda: job.finished)
+    assert job.error is None and not lines

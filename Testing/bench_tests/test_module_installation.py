@@ -23,6 +23,12 @@ def test_module_describes_itself(module):
     assert "skull-stripped" in module.helpText
 
 
+@pytest.mark.parametrize("name", ["KDNetSegmentation", "KDNetTraining"])
+def test_help_says_that_it_is_for_research(bench, name):
+    module = bench.load(Path(__file__).resolve().parents[2] / name / f"{name}.py").object
+    assert "For research use only." in module.helpText
+
+
 def test_startup_registers_sample_data_and_terms(module):
     slicer.app.startupCompleted.emit()
     assert slicer.modules.terminologies.logic().IsTerminologyContextLoaded("Segmentation category and type - KDNet")
@@ -89,7 +95,7 @@ def test_declined_installation_is_a_sentence(panel, bench, monkeypatch):
     panel.enter()
     bench.dialogs.press("Cancel")
     click(panel.ui.segmentButton)
-    assert "cannot run without nibabel" in panel.ui.statusLabel.text
+    assert "cannot run without nibabel; try again" in panel.ui.statusLabel.text
     assert not pip.calls and not panel.logic.busy
 
 

@@ -1,11 +1,10 @@
 """What can come between: Cancel, a crash, deleted nodes, a closed scene, a reload, the end of Slicer."""
 
-from module_support import addVolume, click, scanArray, segmentAndWait, waitFor, writeModel  # first: starts the bench
+from module_support import addVolume, click, processesOfWorker, scanArray, segmentAndWait, waitFor, writeModel  # first: starts the bench
 from module_fixtures import *  # noqa: F403
 
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -14,20 +13,6 @@ import pytest
 import slicer
 from KDNetLib.errors import Cancelled
 from KDNetSegmentationLib.segmentation_output import readClasses
-
-
-def processesOfWorker():
-    """Process ids of interpreters that run the worker; the bench's own process starts no others."""
-    listing = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    own = {os.getpid()}
-    found = []
-    rows = [line.split(None, 2) for line in listing.splitlines()[1:]]
-    for _ in range(3):  # children of children: launcher, interpreter
-        own |= {int(pid) for pid, parent, _ in rows if int(parent) in own}
-    for pid, _, command in rows:
-        if int(pid) in own and "-m KDNetLib.worker" in command:
-            found.append(int(pid))
-    return found
 
 
 def chooseModel(panel, name):

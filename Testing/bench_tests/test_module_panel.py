@@ -101,6 +101,26 @@ def test_opening_advanced_lists_the_devices(panel):
     assert "cpu" in panel.ui.captionLabel.text
 
 
+def test_a_device_of_another_computer_is_shown_as_what_will_be_used(panel):
+    addVolume()
+    panel.enter()
+    comboBox = panel.ui.deviceComboBox
+    panel._parameterNode.device = "cuda:77"
+    assert comboBox.currentText == "cuda:77"
+    panel.ui.advancedCollapsibleButton.collapsed = False
+    waitFor(lambda: not panel.logic.busy)
+    assert comboBox.currentText == "cuda:77 (not found here)" and comboBox.currentData == "cuda:77"
+    segmentAndWait(panel)
+    assert "cuda:77" in panel.ui.statusLabel.text
+    comboBox.currentIndex = comboBox.findData("cpu")
+    comboBox.activated.emit(comboBox.currentIndex)
+    assert comboBox.currentData == "cpu" and comboBox.findData("cuda:77") == -1
+
+
+def test_confidence_is_never_called_a_reason_for_trust(panel):
+    assert "Always look at the scan" in panel.ui.volumesTable.toolTip
+
+
 def test_brain_extraction_needs_its_extension_and_uses_it(panel, monkeypatch):
     import sys
 

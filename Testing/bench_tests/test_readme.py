@@ -27,6 +27,27 @@ def bundled_model():
         pytest.skip(str(error))
 
 
+def test_tutorial_names_the_button_of_the_sample(slicer_bench):
+    import slicer
+    from bench import side_modules
+    from KDNetSegmentationLib.sample_data import SAMPLE_NAME
+
+    slicer_bench.load(ROOT / "KDNetSegmentation/KDNetSegmentation.py")
+    slicer.app.startupCompleted.emit()
+    (title,) = [sample["sampleName"] for sample in side_modules.registeredSamples if sample["nodeNames"] == SAMPLE_NAME]
+    assert f"click **{title}**" in README
+
+
+def test_readme_tells_how_many_poor_results_were_warned_of():
+    student = (ROOT / "KDNetTraining/STUDENT.md").read_text(encoding="utf-8")
+    section = student.split("## Reliability of the confidence\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^ +(?:ET|TC|WT) .* (\d+) +(\d+) +\d+$", section, re.MULTILINE)
+    poor, warned = (sum(map(int, column)) for column in zip(*rows))
+    cases = re.search(r"(\d+) cases, each judged", section)[1]
+    words = f"Of {poor} results of the shipped model's students with Dice below 0.5, on {cases} cases, {warned} had a warning"
+    assert len(rows) == 3 and words in " ".join(README.split())
+
+
 def test_console_snippet_segments_the_loaded_sample(slicer_bench, bundled_model, capsys):
     import slicer
 
@@ -37,6 +58,13 @@ def test_console_snippet_segments_the_loaded_sample(slicer_bench, bundled_model,
     names["logic"].shutdown()
     assert names["result"].volumes_ml["WT"] > 1
     assert "KDNetSampleT1ce KDNet segmentation" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("script", ["KDNetBatch.py", "KDNetTrain.py"])
+def test_script_of_an_installed_extension_is_found_as_the_readme_says(script, capsys):
+    exec(snippet(f'"{script}"'), {})
+    path = Path(capsys.readouterr().out.strip())
+    assert path.name == script and path.is_file()
 
 
 def test_plain_python_snippet_writes_a_label_map(bundled_model, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The training panel measures what a run will take, and lists the devices that it could run on."""
 
-from training_support import SMALL, check, click, enter, waitFor  # first: starts the bench
+from module_support import processesOfWorker  # first: starts the bench
+from training_support import SMALL, check, click, enter, waitFor
 from training_fixtures import *  # noqa: F403
 
 import json
@@ -40,10 +41,14 @@ def test_estimate_warns_of_too_little_disk_and_memory(tmp_path):
 
 
 def test_devices_are_listed_once_data_are_there(panel, readHere, cases):
+    panel._parameterNode.device = "cuda:77"  # of another computer
+    assert panel.ui.deviceComboBox.currentText == "cuda:77"
     check(panel, cases)
     waitFor(lambda: panel._devices.listed)
     devices = [panel.ui.deviceComboBox.itemData(index) for index in range(panel.ui.deviceComboBox.count)]
     assert devices[0] == "auto" and "cpu" in devices
+    assert panel.ui.deviceComboBox.currentText == "cuda:77 (not found here)"
+    waitFor(lambda: not processesOfWorker(), seconds=1, what="the end of the process that listed them")
 
 
 def test_a_panel_that_closes_while_devices_are_listed_leaves_no_file(panel, readHere, cases):
