@@ -58,7 +58,8 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         super().onReload()
 
     def onSceneStartClose(self, caller, event):
-        """The parameter node is about to be reset."""
+        """The parameter node is about to be reset, and the status line is of the scene that goes."""
+        self._showStatus("")
         self.setParameterNode(None)
 
     def onSceneChanged(self, caller, event):

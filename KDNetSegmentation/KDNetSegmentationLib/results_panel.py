@@ -1,4 +1,4 @@
-"""The results section of the panel: volumes, clipboard, CSV, surfaces."""
+"""The results section of the panel: warnings, volumes, clipboard, CSV, surfaces."""
 
 import qt
 import slicer
@@ -7,6 +7,7 @@ from slicer.i18n import tr as _
 from KDNetLib.errors import KDNetError
 from KDNetSegmentationLib import results_table
 from KDNetSegmentationLib.segmentation_output import isShown3D, setShown3D
+from KDNetSegmentationLib.styles import WARNING_STYLE
 from KDNetSegmentationLib.tables import fillVolumes
 
 
@@ -15,6 +16,7 @@ class ResultsPanel:
 
     def __init__(self, ui):
         self._ui = ui
+        ui.warningsLabel.styleSheet = WARNING_STYLE
         self._segmentationNode = None
 
     @property
@@ -27,6 +29,8 @@ class ResultsPanel:
         self._segmentationNode = segmentationNode
         stored = self.stored
         self._ui.captionLabel.text = results_table.caption(stored) if stored else _("No volumes yet.")
+        warnings = results_table.warnings(stored) if stored else []
+        self._ui.warningsLabel.text, self._ui.warningsLabel.visible = "\n".join(warnings), bool(warnings)
         fillVolumes(self._ui.volumesTable, stored)
         self._ui.show3DButton.checked = isShown3D(segmentationNode)
 

@@ -1,4 +1,4 @@
-"""The volumes of a run: kept with the segmentation node, shown, copied and saved."""
+"""The volumes and warnings of a run: kept with the segmentation node, shown, copied and saved."""
 
 import csv
 import io
@@ -36,6 +36,11 @@ def caption(stored: dict) -> str:
     return _("{input}, by {model} in {seconds:.1f} s on {device}").format(**stored)
 
 
+def warnings(stored: dict) -> list[str]:
+    """The sentences that the run warned with."""
+    return stored["warnings"]
+
+
 def hasConfidence(stored: dict) -> bool:
     """Whether the run's model was calibrated; scenes of earlier versions have none."""
     return bool(stored.get("confidence"))
@@ -57,12 +62,12 @@ def volumeRows(stored: dict) -> list[tuple[str, str, str, str]]:
 
 
 def asText(stored: dict) -> str:
-    """The volumes for the clipboard: tab-separated, as spreadsheets paste them."""
+    """The volumes and warnings for the clipboard: tab-separated, as spreadsheets paste them."""
     return _tabular(stored, "\t")
 
 
 def writeCsv(stored: dict, path: str) -> None:
-    """Write the volumes to a CSV file. Raises OSError."""
+    """Write the volumes and warnings to a CSV file. Raises OSError."""
     with open(path, "w", encoding="utf-8", newline="") as file:
         file.write(_tabular(stored, ","))
 
@@ -70,7 +75,8 @@ def writeCsv(stored: dict, path: str) -> None:
 def _tabular(stored, delimiter):
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(["case", "label", "structure", "volume_ml", "confidence"])
+    writer.writerow(["case", "label", "structure", "volume_ml", "confidence", "warnings"])
     for row in volumeRows(stored):
-        writer.writerow([stored["input"], *row])
+        # In every row, so that rows of several cases can be put together.
+        writer.writerow([stored["input"], *row, " ".join(warnings(stored))])
     return text.getvalue()

@@ -17,7 +17,7 @@ from KDNetSegmentationLib.module_widget import ModuleWidget
 from KDNetSegmentationLib.panel_state import PanelState, disabledReasons
 from KDNetSegmentationLib.results_panel import ResultsPanel
 from KDNetSegmentationLib.segmentation_output import hasResult, resultFor
-from KDNetSegmentationLib.styles import ERROR_STYLE, WARNING_STYLE
+from KDNetSegmentationLib.styles import ERROR_STYLE
 from KDNetSegmentationLib.tables import fillComparison
 
 
@@ -78,6 +78,7 @@ class KDNetSegmentationWidget(ModuleWidget):
         inputVolume = self._parameterNode.inputVolume
         if inputVolume is not self._lastInput:
             self._lastInput = inputVolume
+            self._showStatus("")  # of another scan
             # A result belongs to its scan: another scan must not overwrite it.
             if self._parameterNode.segmentation is None or hasResult(self._parameterNode.segmentation):
                 self._parameterNode.segmentation = resultFor(inputVolume) if inputVolume else None
@@ -217,7 +218,7 @@ class KDNetSegmentationWidget(ModuleWidget):
                 self._parameterNode.segmentation = job.result.segmentationNode
             for warning in job.result.warnings:
                 self._log(warning)
-            self._showStatus("\n".join(job.result.warnings), WARNING_STYLE)
+            self._showStatus("")  # the warnings stand with the volumes
         self._onFinished(job)
 
     def _onCompared(self, job):

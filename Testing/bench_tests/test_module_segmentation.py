@@ -11,6 +11,7 @@ from module_support import (
 )  # first: starts the bench
 from module_fixtures import *  # noqa: F403
 
+import csv
 import json
 import os
 
@@ -78,7 +79,7 @@ def test_volumes_are_shown_copied_and_saved(panel, bench, tmp_path):
     assert shown[0][0] == "Necrotic tumour core"
     click(panel.ui.copyButton)
     rows = [line.split("\t") for line in slicer.app.clipboard().text().splitlines()]
-    assert rows[0] == ["case", "label", "structure", "volume_ml", "confidence"]
+    assert rows[0] == ["case", "label", "structure", "volume_ml", "confidence", "warnings"]
     assert [row[1] for row in rows[1:]] == list(VOLUME_KEYS)
     assert rows[5][3] == f"{expected['WT'] / 1000:.2f}"
     path = tmp_path / "volumes.csv"
@@ -101,11 +102,12 @@ def test_confidence_of_a_calibrated_model_is_shown_saved_and_kept_with_the_scene
     shown = tableTexts(panel.ui.volumesTable)
     assert [row[-1] for row in shown] == ["", "", "0.88", "0.73", "0.27"], "of the regions alone"
     assert panel.ui.volumesTable.horizontalHeaderItem(2).text() == "Confidence"
-    assert "the whole tumour (WT 0.27)" in panel.ui.statusLabel.text and "ET" not in panel.ui.statusLabel.text
+    assert "the whole tumour (WT 0.27)" in panel.ui.warningsLabel.text and "ET" not in panel.ui.warningsLabel.text
     path = tmp_path / "volumes.csv"
     bench.dialogs.choose(path)
     click(panel.ui.saveButton)
-    assert [line.split(",")[-1] for line in path.read_text().splitlines()] == ["confidence", "", "", "0.88", "0.73", "0.27"]
+    with open(path, newline="") as file:
+        assert [row["confidence"] for row in csv.DictReader(file)] == ["", "", "0.88", "0.73", "0.27"]
     assert slicer.util.saveScene(str(tmp_path / "scene.mrb"), {})
     slicer.mrmlScene.Clear(False)
     slicer.util.loadScene(str(tmp_path / "scene.mrb"), {})
