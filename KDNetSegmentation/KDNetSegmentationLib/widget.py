@@ -70,7 +70,8 @@ class KDNetSegmentationWidget(ModuleWidget):
     def setParameterNode(self, parameterNode):
         """Connect the panel with another parameter node, or with none."""
         if parameterNode is not self._parameterNode:
-            self._lastInput = None
+            # What a scene holds was chosen with its scan, and stays.
+            self._lastInput = parameterNode.inputVolume if parameterNode else None
         super().setParameterNode(parameterNode)
 
     def onParametersModified(self, caller=None, event=None):

@@ -112,3 +112,28 @@ def savePicture(window, name):
 def tableTexts(table):
     """The cells of a QTableWidget, row by row."""
     return [[table.item(row, column).text() for column in range(table.columnCount)] for row in range(table.rowCount)]
+
+
+def addResult(volume, classes=None, warnings=()):
+    """What a run leaves in the scene, without the run: a segmentation of ``classes`` (i, j, k), its volumes and warnings."""
+    # Not at the top: a reload of the module replaces these packages.
+    from KDNetLib.segmenter import volumes_ml
+    from KDNetSegmentationLib.results_table import storeResult
+    from KDNetSegmentationLib.segmentation_job import SegmentationResult
+    from KDNetSegmentationLib.segmentation_output import writeSegmentation
+    from KDNetSegmentationLib.volume_arrays import worldAffine
+
+    classes = lesionClasses() if classes is None else classes
+    node = writeSegmentation(classes, volume)
+    volumes = volumes_ml(classes, worldAffine(volume))
+    storeResult(SegmentationResult(node, volumes, list(warnings), {"total": 1.0}, "cpu", "tiny"), volume.GetName())
+    return node
+
+
+def lesionClasses(shape=(40, 44, 36)) -> np.ndarray:
+    """Class indices (uint8) with all three labels, axes (i, j, k)."""
+    classes = np.zeros(shape, np.uint8)
+    classes[10:30, 12:32, 8:28] = 2
+    classes[14:26, 16:28, 12:24] = 3
+    classes[17:23, 19:25, 15:21] = 1
+    return classes
