@@ -33,7 +33,7 @@ class KDNetSegmentationWidget(ModuleWidget):
         self.logic = KDNetSegmentationLogic(onLog=self._log)
         self._models = ModelPanel(self.ui, lambda name: self._choose("model", name))
         self._devices = DevicePanel(self.ui, lambda name: self._choose("device", name))
-        self._results = ResultsPanel(self.ui)
+        self._results = ResultsPanel(self.ui, self.onSegmentsEdited)
         self._lastInput = self._compared = None
         self.ui.progressBar.visible = False
         self.ui.statusLabel.visible = False
@@ -57,6 +57,16 @@ class KDNetSegmentationWidget(ModuleWidget):
         """The user opens the module; other modules may have added models since."""
         self._models.refresh()
         self.initializeParameterNode()
+
+    def cleanup(self):
+        """End what runs and let go of the scene, before the panel is destroyed or reloaded."""
+        self._results.letGo()
+        super().cleanup()
+
+    def onSceneAboutToChange(self, caller, event):
+        """Let go of the result too."""
+        super().onSceneAboutToChange(caller, event)
+        self.updatePanel()
 
     def initializeParameterNode(self):
         """Take the choices from the scene, and the first volume as input if there is none yet."""
@@ -88,6 +98,11 @@ class KDNetSegmentationWidget(ModuleWidget):
         self.ui.maskSelector.setCurrentNode(self._parameterNode.brainMask)
         self.ui.referenceSelector.setCurrentNode(self._parameterNode.reference)
         self.updatePanel()
+
+    def onSegmentsEdited(self):
+        """Show the new volumes; a panel that is not shown does when it is."""
+        if self.parent.isEntered:
+            self.updatePanel()
 
     def updatePanel(self):
         """Show what can be done now and what the last run gave."""

@@ -3,6 +3,7 @@
 from module_support import (
     addTransform,
     addVolume,
+    addWarp,
     click,
     scanArray,
     segmentAndWait,
@@ -79,7 +80,7 @@ def test_volumes_are_shown_copied_and_saved(panel, bench, tmp_path):
     assert shown[0][0] == "Necrotic tumour core"
     click(panel.ui.copyButton)
     rows = [line.split("\t") for line in slicer.app.clipboard().text().splitlines()]
-    assert rows[0] == ["case", "label", "structure", "volume_ml", "confidence", "warnings"]
+    assert rows[0] == ["case", "label", "structure", "volume_ml", "confidence", "edited", "warnings"]
     assert [row[1] for row in rows[1:]] == list(VOLUME_KEYS)
     assert rows[5][3] == f"{expected['WT'] / 1000:.2f}"
     path = tmp_path / "volumes.csv"
@@ -172,15 +173,7 @@ def test_scan_under_a_linear_transform_is_segmented_where_it_is(panel):
 
 def test_nonlinear_transform_is_left_out_shared_and_told(logic, model):
     plain, warped = addVolume("plain"), addVolume("warped")
-    points = vtk.vtkPoints(), vtk.vtkPoints()
-    for corner in [(0, 0, 0), (-40, 0, 0), (0, -40, 0), (0, 0, 30), (-20, -20, 15)]:
-        points[0].InsertNextPoint(corner)
-        points[1].InsertNextPoint([value * 1.2 + value**2 / 100 for value in corner])
-    spline = vtk.vtkThinPlateSplineTransform()
-    spline.SetSourceLandmarks(points[0])
-    spline.SetTargetLandmarks(points[1])
-    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "warp")
-    transform.SetAndObserveTransformToParent(spline)
+    transform = addWarp()
     warped.SetAndObserveTransformNodeID(transform.GetID())
     expected = logic.segment(plain, model=model)
     result = logic.segment(warped, model=model)
