@@ -12,13 +12,12 @@ from KDNetLib.device import segmentation_device
 from KDNetLib.errors import Cancelled, DeviceError, ModelError
 from KDNetLib.image_io import Image
 from KDNetLib.input_checks import result_warnings, usable_image
-from KDNetLib.labels import LABELS, REGIONS, VOLUME_KEYS
 from KDNetLib.memory import is_out_of_memory
 from KDNetLib.manifest import Manifest, read_manifest
 from KDNetLib.postprocessing import remove_specks
 from KDNetLib.preprocessing import Preprocessing
 from KDNetLib.runners.runner import FLIPS, MIRRORED, ONCE, Runner, new_runner
-from KDNetLib.voxel_size import voxel_ml
+from KDNetLib.volumes import volumes_ml
 
 #: Where the stages end on a progress bar from 0 to 1; shares of the time measured on two CPU cores.
 _STAGES = {"Loading the model": 0.08, "Preparing the scan": 0.2, "Segmenting": 0.85, "Returning to the scan's grid": 1.0}
@@ -139,14 +138,6 @@ class Segmenter:
                     raise ModelError(f"The models {first.name} and {manifest.name} differ in input, preprocessing or output; average folds of one training only.")
             self._loaded = new_runner(self._paths, manifests, segmentation_device(self._device)), manifests
         return self._loaded
-
-
-def volumes_ml(classes: np.ndarray, affine: np.ndarray) -> dict[str, float]:
-    """Volumes in ml of NCR, ED, ET, TC and WT in class indices 0 to 3 on the grid of ``affine``."""
-    voxels = classes.ravel(order="K")
-    counts = np.bincount(voxels[voxels != 0], minlength=4)  # without the background, which would be most of the work
-    parts = {label.key: (label.index,) for label in LABELS} | REGIONS
-    return {key: float(counts[list(parts[key])].sum()) * voxel_ml(affine) for key in VOLUME_KEYS}
 
 
 class _Clock:

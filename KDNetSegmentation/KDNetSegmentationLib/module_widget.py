@@ -40,9 +40,12 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def observeScene(self):
         """Follow the scene's closing and loading from now on."""
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneChanged)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndImportEvent, self.onSceneChanged)
+        scene = slicer.vtkMRMLScene
+        for event in (scene.StartCloseEvent, scene.StartImportEvent):
+            self.addObserver(slicer.mrmlScene, event, self.onSceneAboutToChange)
+        for event in (scene.EndCloseEvent, scene.EndImportEvent):
+            # After the selectors, which must know the nodes before they are told which one is chosen.
+            self.addObserver(slicer.mrmlScene, event, self.onSceneChanged, priority=-1.0)
 
     def cleanup(self):
         """End what runs and let go of the scene, before the panel is destroyed or reloaded."""
@@ -57,8 +60,9 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         importlib.invalidate_caches()
         super().onReload()
 
-    def onSceneStartClose(self, caller, event):
-        """The parameter node is about to be reset."""
+    def onSceneAboutToChange(self, caller, event):
+        """Let go of the parameter node: what selectors choose by themselves while nodes come must not be written to it."""
+        self._showStatus("")
         self.setParameterNode(None)
 
     def onSceneChanged(self, caller, event):
@@ -68,8 +72,9 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self):
         """Take the choices from the scene."""
-        self.setParameterNode(self.logic.getParameterNode())
-        self._parameterNode.Modified()  # its cache hears of a loaded scene's values by this only
+        parameterNode = self.logic.getParameterNode()
+        parameterNode.Modified()  # its cache hears of a loaded scene's values by this only
+        self.setParameterNode(parameterNode)
 
     def setParameterNode(self, parameterNode):
         """Connect the panel with another parameter node, or with none."""

@@ -1,12 +1,14 @@
-"""The volumes of a run: kept with the segmentation node, shown, copied and saved."""
+"""The volumes and warnings of a run: kept with the segmentation node, shown, copied and saved."""
 
 import csv
 import io
 import json
+import math
 
 from slicer.i18n import tr as _
 
 from KDNetLib.labels import VOLUME_KEYS
+from KDNetSegmentationLib.segmentation_output import currentVolumes
 
 _ATTRIBUTE = "KDNet.result"
 
@@ -16,6 +18,8 @@ def storeResult(result, inputName: str) -> None:
     stored = {
         "input": inputName,
         "volumes_ml": result.volumes_ml,
+        # The same, but where the output lies elsewhere than a scan under a nonlinear transform.
+        "segments_ml": currentVolumes(result.segmentationNode),
         "confidence": result.confidence,
         "seconds": result.seconds["total"],
         "device": result.device,
@@ -31,9 +35,23 @@ def storedResult(segmentationNode) -> dict | None:
     return json.loads(text) if text else None
 
 
+def withCurrentVolumes(stored: dict, volumes_ml: dict[str, float]) -> dict:
+    """``stored`` with the volumes that its segments have now; ``edited`` says whether these are others than after the run."""
+    after = stored.get("segments_ml", stored["volumes_ml"])  # scenes of earlier versions lack the first
+    # A scene file rounds the voxels' size.
+    edited = not all(math.isclose(volumes_ml[key], after[key], rel_tol=1e-6) for key in VOLUME_KEYS)
+    return {**stored, "volumes_ml": volumes_ml if edited else stored["volumes_ml"], "edited": edited}
+
+
 def caption(stored: dict) -> str:
-    """One line that says what run the volumes are of."""
-    return _("{input}, by {model} in {seconds:.1f} s on {device}").format(**stored)
+    """One line that says what run the volumes are of, and whether they are of what was made of its result since."""
+    text = _("{input}, by {model} in {seconds:.1f} s on {device}").format(**stored)
+    return _("{run}; volumes as edited since").format(run=text) if stored["edited"] else text
+
+
+def warnings(stored: dict) -> list[str]:
+    """The sentences that the run warned with."""
+    return stored["warnings"]
 
 
 def hasConfidence(stored: dict) -> bool:
@@ -61,12 +79,12 @@ def volumeRows(stored: dict) -> list[tuple[str, str, str, str]]:
 
 
 def asText(stored: dict) -> str:
-    """The volumes for the clipboard: tab-separated, as spreadsheets paste them."""
+    """The volumes and warnings for the clipboard: tab-separated, as spreadsheets paste them."""
     return _tabular(stored, "\t")
 
 
 def writeCsv(stored: dict, path: str) -> None:
-    """Write the volumes to a CSV file. Raises OSError."""
+    """Write the volumes and warnings to a CSV file. Raises OSError."""
     with open(path, "w", encoding="utf-8", newline="") as file:
         file.write(_tabular(stored, ","))
 
@@ -74,7 +92,9 @@ def writeCsv(stored: dict, path: str) -> None:
 def _tabular(stored, delimiter):
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(["case", "label", "structure", "volume_ml", "confidence"])
+    writer.writerow(["case", "label", "structure", "volume_ml", "confidence", "edited", "warnings"])
+    edited = "yes" if stored["edited"] else "no"
     for row in volumeRows(stored):
-        writer.writerow([stored["input"], *row])
+        # In every row, so that rows of several cases can be put together.
+        writer.writerow([stored["input"], *row, edited, " ".join(warnings(stored))])
     return text.getvalue()

@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from KDNetLib.errors import KDNetError
-from KDNetSegmentationLib.probability_output import writeProbabilities
+from KDNetSegmentationLib.probability_output import removeProbabilities, writeProbabilities
 from KDNetSegmentationLib.results_table import storeResult
 from KDNetSegmentationLib.segmentation_output import writeSegmentation
 from KDNetSegmentationLib.volume_arrays import imageArray, maskArray, nonlinearTransform, worldAffine
@@ -88,7 +88,9 @@ class SegmentationJob(WorkerJob):
             segmentationNode = None  # deleted meanwhile: the result goes into a new one
         segmentationNode = writeSegmentation(classes, volumeNode, segmentationNode)
         probabilityNodes = {}
-        if self._probabilitiesFile is not None:
+        if self._probabilitiesFile is None:
+            removeProbabilities(segmentationNode)
+        else:
             probabilities = np.load(self._probabilitiesFile, allow_pickle=False)
             probabilityNodes = writeProbabilities(probabilities, volumeNode, segmentationNode)
         warnings = list(event["warnings"])

@@ -6,11 +6,13 @@ import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
+from vtk.util.numpy_support import vtk_to_numpy
 
 from KDNetLib.errors import InputError, KDNetError
 from KDNetLib.labels import LABELS
+from KDNetLib.volumes import volumes_ml
 from KDNetSegmentationLib.terminology import terminologyEntry
-from KDNetSegmentationLib.volume_arrays import segmentNumbers, temporaryLabelmap
+from KDNetSegmentationLib.volume_arrays import inWorld, segmentNumbers, temporaryLabelmap
 
 #: Segment id of each label, the same in every segmentation, so that a second run finds its own.
 SEGMENT_IDS = {label.key: f"KDNet_{label.key}" for label in LABELS}
@@ -89,6 +91,19 @@ def referenceGrid(segmentationNode):
 def readClasses(segmentationNode, gridNode) -> np.ndarray:
     """KDNet's segments as class indices (uint8) at the voxels of the volume ``gridNode``, as they are now."""
     return segmentNumbers(segmentationNode, list(SEGMENT_IDS.values()), gridNode).astype(np.uint8)
+
+
+def currentVolumes(segmentationNode) -> dict[str, float]:
+    """The volumes (``volumes_ml``) of KDNet's segments as they are now. They must be there: see :func:`hasResult`."""
+    # Without nodes in the scene, which would make more than the panel look at it again.
+    merged, values, matrix = slicer.vtkOrientedImageData(), vtk.vtkIntArray(), vtk.vtkMatrix4x4()
+    for label in LABELS:
+        values.InsertNextValue(label.index)
+    segmentationNode.GenerateMergedLabelmapForAllSegments(
+        merged, slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY, None, _segmentIds(), values
+    )
+    merged.GetImageToWorldMatrix(matrix)
+    return volumes_ml(vtk_to_numpy(merged.GetPointData().GetScalars()), inWorld(matrix, segmentationNode))
 
 
 def setShown3D(segmentationNode, shown: bool) -> None:

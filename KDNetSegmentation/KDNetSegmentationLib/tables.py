@@ -8,7 +8,7 @@ from KDNetSegmentationLib.results_table import hasConfidence, volumeRows
 
 
 def fillVolumes(table, stored) -> None:
-    """Show the volumes of a run (``results_table.storedResult``) and its confidence if it has one, or nothing for None."""
+    """Show the volumes of a result (``ResultsPanel.stored``) and its confidence if it has one, or nothing for None."""
     titles = [_("Structure"), _("Volume (ml)"), _("Confidence")]
     shown = len(titles) if stored and hasConfidence(stored) else 2
     rows = [row[1 : 1 + shown] for row in volumeRows(stored)] if stored else []

@@ -31,9 +31,9 @@ def imageArray(volumeNode) -> np.ndarray:
     return slicer.util.arrayFromVolume(volumeNode).transpose(2, 1, 0)
 
 
-def nonlinearTransform(volumeNode) -> bool:
-    """Whether the volume is under a transform that no 4×4 matrix can express."""
-    transformNode = volumeNode.GetParentTransformNode()
+def nonlinearTransform(node) -> bool:
+    """Whether the volume or segmentation is under a transform that no 4×4 matrix can express."""
+    transformNode = node.GetParentTransformNode()
     return transformNode is not None and not transformNode.IsTransformToWorldLinear()
 
 
@@ -41,8 +41,13 @@ def worldAffine(volumeNode) -> np.ndarray:
     """The 4×4 affine, voxel index to world RAS millimetres; a nonlinear parent transform is left out."""
     matrix = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASMatrix(matrix)
-    transformNode = volumeNode.GetParentTransformNode()
-    if transformNode is not None and not nonlinearTransform(volumeNode):
+    return inWorld(matrix, volumeNode)
+
+
+def inWorld(matrix, node) -> np.ndarray:
+    """The 4×4 affine of the vtkMatrix4x4 that places voxels in ``node``, on to world RAS as in :func:`worldAffine`."""
+    transformNode = node.GetParentTransformNode()
+    if transformNode is not None and not nonlinearTransform(node):
         toWorld = vtk.vtkMatrix4x4()
         transformNode.GetMatrixTransformToWorld(toWorld)
         vtk.vtkMatrix4x4.Multiply4x4(toWorld, matrix, matrix)

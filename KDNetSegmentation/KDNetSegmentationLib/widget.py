@@ -17,7 +17,7 @@ from KDNetSegmentationLib.module_widget import ModuleWidget
 from KDNetSegmentationLib.panel_state import PanelState, disabledReasons
 from KDNetSegmentationLib.results_panel import ResultsPanel
 from KDNetSegmentationLib.segmentation_output import hasResult, resultFor
-from KDNetSegmentationLib.styles import ERROR_STYLE, WARNING_STYLE
+from KDNetSegmentationLib.styles import ERROR_STYLE
 from KDNetSegmentationLib.tables import fillComparison
 
 
@@ -33,7 +33,7 @@ class KDNetSegmentationWidget(ModuleWidget):
         self.logic = KDNetSegmentationLogic(onLog=self._log)
         self._models = ModelPanel(self.ui, lambda name: self._choose("model", name))
         self._devices = DevicePanel(self.ui, lambda name: self._choose("device", name))
-        self._results = ResultsPanel(self.ui)
+        self._results = ResultsPanel(self.ui, self.onSegmentsEdited)
         self._lastInput = self._compared = None
         self.ui.progressBar.visible = False
         self.ui.statusLabel.visible = False
@@ -58,6 +58,16 @@ class KDNetSegmentationWidget(ModuleWidget):
         self._models.refresh()
         self.initializeParameterNode()
 
+    def cleanup(self):
+        """End what runs and let go of the scene, before the panel is destroyed or reloaded."""
+        self._results.letGo()
+        super().cleanup()
+
+    def onSceneAboutToChange(self, caller, event):
+        """Let go of the result too."""
+        super().onSceneAboutToChange(caller, event)
+        self.updatePanel()
+
     def initializeParameterNode(self):
         """Take the choices from the scene, and the first volume as input if there is none yet."""
         super().initializeParameterNode()
@@ -70,7 +80,8 @@ class KDNetSegmentationWidget(ModuleWidget):
     def setParameterNode(self, parameterNode):
         """Connect the panel with another parameter node, or with none."""
         if parameterNode is not self._parameterNode:
-            self._lastInput = None
+            # What a scene holds was chosen with its scan, and stays.
+            self._lastInput = parameterNode.inputVolume if parameterNode else None
         super().setParameterNode(parameterNode)
 
     def onParametersModified(self, caller=None, event=None):
@@ -78,6 +89,7 @@ class KDNetSegmentationWidget(ModuleWidget):
         inputVolume = self._parameterNode.inputVolume
         if inputVolume is not self._lastInput:
             self._lastInput = inputVolume
+            self._showStatus("")  # of another scan
             # A result belongs to its scan: another scan must not overwrite it.
             if self._parameterNode.segmentation is None or hasResult(self._parameterNode.segmentation):
                 self._parameterNode.segmentation = resultFor(inputVolume) if inputVolume else None
@@ -86,6 +98,11 @@ class KDNetSegmentationWidget(ModuleWidget):
         self.ui.maskSelector.setCurrentNode(self._parameterNode.brainMask)
         self.ui.referenceSelector.setCurrentNode(self._parameterNode.reference)
         self.updatePanel()
+
+    def onSegmentsEdited(self):
+        """Show the new volumes; a panel that is not shown does when it is."""
+        if self.parent.isEntered:
+            self.updatePanel()
 
     def updatePanel(self):
         """Show what can be done now and what the last run gave."""
@@ -217,7 +234,7 @@ class KDNetSegmentationWidget(ModuleWidget):
                 self._parameterNode.segmentation = job.result.segmentationNode
             for warning in job.result.warnings:
                 self._log(warning)
-            self._showStatus("\n".join(job.result.warnings), WARNING_STYLE)
+            self._showStatus("")  # the warnings stand with the volumes
         self._onFinished(job)
 
     def _onCompared(self, job):

@@ -60,7 +60,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._stopObserving()
         self._d.scene = scene
         if scene is not None:
-            for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndBatchProcessEvent):
+            for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndImportEvent, scene.EndCloseEvent):
                 self._d.tags.append(scene.AddObserver(event, self._onSceneEvent))
         self._refresh()
 
@@ -81,7 +81,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             self._d.box.setItemText(row, node.GetName())
 
     def _onSceneEvent(self, scene, event):
-        if not scene.IsBatchProcessing():
+        # As in the real widget's model, which takes each node as it comes, in an import too.
+        if not scene.IsClosing():
             self._refresh()
 
     # Entries

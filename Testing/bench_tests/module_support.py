@@ -17,6 +17,7 @@ session.start()
 import numpy as np  # noqa: E402
 import slicer  # noqa: E402
 import torch  # noqa: E402
+import vtk  # noqa: E402
 from KDNetLib.model_file import save_model  # noqa: E402
 from KDNetLib.networks.encoder_decoder import EncoderDecoder  # noqa: E402
 
@@ -63,6 +64,20 @@ def addTransform(matrix):
     """A linear transform node with a 4×4 matrix to its parent."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "transform")
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.asarray(matrix, dtype=float)))
+    return node
+
+
+def addWarp():
+    """A nonlinear transform node, a thin-plate spline."""
+    points = vtk.vtkPoints(), vtk.vtkPoints()
+    for corner in [(0, 0, 0), (-40, 0, 0), (0, -40, 0), (0, 0, 30), (-20, -20, 15)]:
+        points[0].InsertNextPoint(corner)
+        points[1].InsertNextPoint([value * 1.2 + value**2 / 100 for value in corner])
+    spline = vtk.vtkThinPlateSplineTransform()
+    spline.SetSourceLandmarks(points[0])
+    spline.SetTargetLandmarks(points[1])
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "warp")
+    node.SetAndObserveTransformToParent(spline)
     return node
 
 
@@ -127,3 +142,28 @@ def savePicture(window, name):
 def tableTexts(table):
     """The cells of a QTableWidget, row by row."""
     return [[table.item(row, column).text() for column in range(table.columnCount)] for row in range(table.rowCount)]
+
+
+def addResult(volume, classes=None, warnings=(), segmentationNode=None):
+    """What a run leaves in the scene, without the run: a segmentation of ``classes`` (i, j, k), its volumes and warnings."""
+    # Not at the top: a reload of the module replaces these packages.
+    from KDNetLib.volumes import volumes_ml
+    from KDNetSegmentationLib.results_table import storeResult
+    from KDNetSegmentationLib.segmentation_job import SegmentationResult
+    from KDNetSegmentationLib.segmentation_output import writeSegmentation
+    from KDNetSegmentationLib.volume_arrays import worldAffine
+
+    classes = lesionClasses() if classes is None else classes
+    node = writeSegmentation(classes, volume, segmentationNode)
+    volumes = volumes_ml(classes, worldAffine(volume))
+    storeResult(SegmentationResult(node, volumes, list(warnings), {"total": 1.0}, "cpu", "tiny"), volume.GetName())
+    return node
+
+
+def lesionClasses(shape=(40, 44, 36)) -> np.ndarray:
+    """Class indices (uint8) with all three labels, axes (i, j, k)."""
+    classes = np.zeros(shape, np.uint8)
+    classes[10:30, 12:32, 8:28] = 2
+    classes[14:26, 16:28, 12:24] = 3
+    classes[17:23, 19:25, 15:21] = 1
+    return classes

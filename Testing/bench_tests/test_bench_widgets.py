@@ -76,6 +76,23 @@ def test_selector_survives_the_closing_of_the_scene(selector, changes, slicer_be
     assert changes[-1] is None and len(changes) == 2
 
 
+def test_selector_takes_the_nodes_of_an_import_as_they_come(slicer_bench, tmp_path):
+    import slicer
+    addVolume("first")
+    addVolume("second")
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"), {})
+    slicer_bench.mrml.clear()
+    selector = slicer.qMRMLNodeComboBox()
+    selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    selector.setMRMLScene(slicer.mrmlScene)
+    seen = []
+    tag = slicer.mrmlScene.AddObserver(slicer.mrmlScene.EndImportEvent, lambda scene, event: seen.append(
+        (selector.currentNode().GetName(), selector.nodeCount())))
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"), {})
+    slicer.mrmlScene.RemoveObserver(tag)
+    assert seen == [("first", 2)]
+
+
 def test_selector_refuses_what_is_no_node(selector):
     with pytest.raises(ValueError):
         selector.setCurrentNode(3)

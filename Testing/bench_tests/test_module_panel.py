@@ -5,7 +5,6 @@ from module_fixtures import *  # noqa: F403
 
 import types
 
-import numpy as np
 import pytest
 import qt
 import slicer
@@ -163,15 +162,6 @@ def test_keyboard_order_follows_the_panel(panel):
     assert positions == sorted(positions)
     for label in ("inputLabel", "modelLabel", "outputLabel", "referenceLabel", "deviceLabel", "maskLabel"):
         assert getattr(panel.ui, label).buddy() is not None, label
-
-
-def test_warnings_of_the_engine_are_shown(panel):
-    noise = np.random.default_rng(1).normal(20, 3, scanArray().shape).astype(np.float32)
-    addVolume("head", scanArray() + noise)  # no voxel is zero: not skull-stripped
-    panel.enter()
-    segmentAndWait(panel)
-    assert "skull" in panel.ui.statusLabel.text.lower()
-    assert panel.ui.outputSelector.currentNode() is not None
 
 
 @pytest.mark.parametrize("name", ["idle", "running", "finished", "advanced"])

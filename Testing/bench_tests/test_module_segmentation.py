@@ -3,6 +3,7 @@
 from module_support import (
     addTransform,
     addVolume,
+    addWarp,
     click,
     scanArray,
     segmentAndWait,
@@ -11,6 +12,7 @@ from module_support import (
 )  # first: starts the bench
 from module_fixtures import *  # noqa: F403
 
+import csv
 import json
 import os
 
@@ -78,7 +80,7 @@ def test_volumes_are_shown_copied_and_saved(panel, bench, tmp_path):
     assert shown[0][0] == "Necrotic tumour core"
     click(panel.ui.copyButton)
     rows = [line.split("\t") for line in slicer.app.clipboard().text().splitlines()]
-    assert rows[0] == ["case", "label", "structure", "volume_ml", "confidence"]
+    assert rows[0] == ["case", "label", "structure", "volume_ml", "confidence", "edited", "warnings"]
     assert [row[1] for row in rows[1:]] == list(VOLUME_KEYS)
     assert rows[5][3] == f"{expected['WT'] / 1000:.2f}"
     path = tmp_path / "volumes.csv"
@@ -101,11 +103,12 @@ def test_confidence_of_a_calibrated_model_is_shown_saved_and_kept_with_the_scene
     shown = tableTexts(panel.ui.volumesTable)
     assert [row[-1] for row in shown] == ["", "", "0.88", "0.73", "0.27"], "of the regions alone"
     assert panel.ui.volumesTable.horizontalHeaderItem(2).text() == "Confidence"
-    assert "the whole tumour (WT 0.27)" in panel.ui.statusLabel.text and "ET" not in panel.ui.statusLabel.text
+    assert "the whole tumour (WT 0.27)" in panel.ui.warningsLabel.text and "ET" not in panel.ui.warningsLabel.text
     path = tmp_path / "volumes.csv"
     bench.dialogs.choose(path)
     click(panel.ui.saveButton)
-    assert [line.split(",")[-1] for line in path.read_text().splitlines()] == ["confidence", "", "", "0.88", "0.73", "0.27"]
+    with open(path, newline="") as file:
+        assert [row["confidence"] for row in csv.DictReader(file)] == ["", "", "0.88", "0.73", "0.27"]
     assert slicer.util.saveScene(str(tmp_path / "scene.mrb"), {})
     slicer.mrmlScene.Clear(False)
     slicer.util.loadScene(str(tmp_path / "scene.mrb"), {})
@@ -170,15 +173,7 @@ def test_scan_under_a_linear_transform_is_segmented_where_it_is(panel):
 
 def test_nonlinear_transform_is_left_out_shared_and_told(logic, model):
     plain, warped = addVolume("plain"), addVolume("warped")
-    points = vtk.vtkPoints(), vtk.vtkPoints()
-    for corner in [(0, 0, 0), (-40, 0, 0), (0, -40, 0), (0, 0, 30), (-20, -20, 15)]:
-        points[0].InsertNextPoint(corner)
-        points[1].InsertNextPoint([value * 1.2 + value**2 / 100 for value in corner])
-    spline = vtk.vtkThinPlateSplineTransform()
-    spline.SetSourceLandmarks(points[0])
-    spline.SetTargetLandmarks(points[1])
-    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "warp")
-    transform.SetAndObserveTransformToParent(spline)
+    transform = addWarp()
     warped.SetAndObserveTransformNodeID(transform.GetID())
     expected = logic.segment(plain, model=model)
     result = logic.segment(warped, model=model)

@@ -16,7 +16,8 @@ from KDNetLib import inference, memory, segmenter
 from KDNetLib.errors import Cancelled, DeviceError, InputError, ModelError
 from KDNetLib.image_io import Image, read_image
 from KDNetLib.memory import needed_bytes
-from KDNetLib.segmenter import Segmenter, volumes_ml
+from KDNetLib.segmenter import Segmenter
+from KDNetLib.volumes import volumes_ml
 
 COARSE = (4.0, 4.0, 4.0)
 AT_4_MM = {"preprocessing": {"preset": "whole-brain", "spacing": 4.0}}
