@@ -100,7 +100,7 @@ def currentVolumes(segmentationNode) -> dict[str, float]:
     for label in LABELS:
         values.InsertNextValue(label.index)
     segmentationNode.GenerateMergedLabelmapForAllSegments(
-        merged, slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY, None, _segmentIds(), values
+        merged, slicer.vtkSegmentation.EXTENT_UNION_OF_SEGMENTS, None, _segmentIds(), values
     )
     merged.GetImageToWorldMatrix(matrix)
     return volumes_ml(vtk_to_numpy(merged.GetPointData().GetScalars()), inWorld(matrix, segmentationNode))

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import slicer
+from PySide6 import QtCore
 
 from .module_objects import qSlicerScriptedLoadableModule
 
@@ -87,3 +88,5 @@ def destroy_panels():
         panel.setMRMLScene(None)
         panel.deleteLater()
     _retiredPanels.clear()
+    # No event loop runs here that would do so, and left alive they answer the events of every later test.
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
