@@ -71,14 +71,15 @@ def estimate(plan: Plan, cases: int, device: str) -> Estimate:
     case = _generated_case(plan.settings)
     trainings = plan.trainings()
     costs = {kind: _Cost(each, plan, case, world) for kind, each in {_kind(each): each for each in trainings}.items()}
-    phantoms = plan.settings.phantoms
-    steps = -(-(training + phantoms) // plan.settings.batch_size)
+    phantoms = max(plan.settings_of(each).phantoms for each in trainings)
     cached = (case.images.nbytes + case.classes.nbytes) * (1 + _coarse_bytes(plan.settings))
-    seconds, disk = 0.0, (cases + phantoms) * cached + phantoms * _BYTES_OF_PHANTOM
+    seconds, disk = 0.0, cases * cached + phantoms * (case.images.nbytes + case.classes.nbytes + _BYTES_OF_PHANTOM)
     for each in trainings:
         cost = costs[_kind(each)]
         epochs = plan.epochs(each)
-        seconds += stages_of(plan.settings_of(each), epochs).cost_from(0) * steps * cost.step_seconds + epochs * validation * cost.validation_seconds
+        own = plan.settings_of(each)
+        steps = -(-(training + own.phantoms) // own.batch_size)
+        seconds += stages_of(own, epochs).cost_from(0) * steps * cost.step_seconds + epochs * validation * cost.validation_seconds
         disk += 4 * cost.weights * (_VALUES_PER_WEIGHT + plan.exports(each))
     return Estimate(round(disk), _peak_memory(world.device), round(seconds, 1), str(world.device), available)
 

@@ -169,11 +169,11 @@ class _Experiment:
             if self._world.leads and what["kind"] == "epoch" and what["best"] and validation:
                 self._preview(folder, system, data.cached[validation[0]], what["epoch"])
 
-        fine, coarse = data.learnt(train)
+        fine, coarse = data.learnt(train, settings)
         chosen_by = [data.cached[name] for name in validation]
         trainer = Trainer(system, fine, chosen_by, epochs, settings, checkpoints, self._world, report, stop, coarse)
         if trainer.epochs_done < epochs or not scores.exists() or needed:
-            self._steps = trainer.steps_per_epoch
+            self._steps, self._learnt = trainer.steps_per_epoch, len(fine)
             if self._world.leads and trainer.epochs_done < epochs:
                 for path in (scores, subsets_path(self._run.path, training)):
                     path.unlink(missing_ok=True)  # of a run that is prolonged: they are those of fewer epochs
@@ -252,4 +252,8 @@ class _Experiment:
         """Seconds that the trainings after this one will take, by the speed of this one."""
         per_step = event["seconds_per_step"] if "seconds_per_step" in event else event["seconds"] / self._steps
         own = self._plan.cost_of_epoch(self._current, event["epoch"] - 1)
-        return sum(per_step * self._steps * self._plan.cost(later) / own for later in self._later)
+        phantoms = self._plan.settings_of(self._current).phantoms
+        return sum(
+            per_step * self._steps * self._plan.cost(later) / own * (self._learnt + self._plan.settings_of(later).phantoms - phantoms) / self._learnt
+            for later in self._later
+        )

@@ -133,16 +133,16 @@ class Plan:
         return [training.baseline] * self.settings.student_from_baseline + [training.teacher] * (not self.settings.teacher_model)
 
     def settings_of(self, training: Training) -> Settings:
-        """The settings with the skips, the network and the seed of ``training``; where it is taught, without the coarse epochs.
+        """The settings with the skips, the network and the seed of ``training``; without the coarse epochs where it is taught, else without generated cases.
 
-        A teacher whose last epochs were fine has nothing to say of coarse samples, and the student begins with its
+        Generated cases were worth something to students alone (TRYOUTS.md). A teacher whose last epochs were fine has nothing to say of coarse samples, and the student begins with its
         weights or the baseline's. Of its own epochs as large a share are whole scans as of the others' fine ones.
         """
         seeds = self.seeds or (self.settings.seed,)
         seed = seeds[0] if training.seed is None else training.seed
         own = replace(self.settings, skips=training.skips, network=training.network, seed=seed)
         if not SYSTEMS[training.system].taught:
-            return own
+            return replace(own, phantoms=0)
         stages = stages_of(self.settings, self.settings.epochs)
         return replace(own, coarse=0.0, whole=min(1.0, (stages.epochs - stages.whole_from) / (stages.epochs - stages.fine_from)))
 

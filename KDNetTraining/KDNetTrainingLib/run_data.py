@@ -23,9 +23,8 @@ _PHANTOMS, _EDITION = "phantoms", "BraTS 2021"
 class RunData:
     """All by the cases' names: ``cases``; their arrays ``cached`` and, at half the resolution where it is asked for, ``coarse``.
 
-    ``phantoms`` and ``coarse_phantoms`` are the arrays of the generated cases, which are in no fold. ``left_out`` tells for
-    what reason a case is not among them; ``folds`` has the names of the test cases of every fold (without folds one list,
-    which may be empty).
+    ``phantoms`` are the arrays of the generated cases, which are in no fold. ``left_out`` tells for what reason a case is
+    not among them; ``folds`` has the names of the test cases of every fold (without folds one list, which may be empty).
     """
 
     settings: Settings
@@ -33,7 +32,6 @@ class RunData:
     cached: dict[str, CachedCase]
     coarse: dict[str, CachedCase]
     phantoms: list[CachedCase]
-    coarse_phantoms: list[CachedCase]
     left_out: dict[str, str]
     folds: list[list[str]]
 
@@ -45,10 +43,10 @@ class RunData:
         inner = inner_split(rest, self.settings.inner_validation, self.settings.seed)
         return tuple([case.name for case in part] for part in inner) + (test,)
 
-    def learnt(self, names: list[str]) -> tuple[list[CachedCase], list[CachedCase]]:
-        """The arrays that a training on the cases ``names`` learns, and those at half the resolution: its own and the generated ones."""
-        coarse = [self.coarse[name] for name in names] if self.coarse else []
-        return [self.cached[name] for name in names] + self.phantoms, coarse + self.coarse_phantoms
+    def learnt(self, names: list[str], settings: Settings) -> tuple[list[CachedCase], list[CachedCase]]:
+        """The arrays that a training with ``settings`` (``Plan.settings_of``) on the cases ``names`` learns, and those at half the resolution."""
+        fine = [self.cached[name] for name in names]
+        return fine + self.phantoms[: settings.phantoms], [self.coarse[name] for name in names] if settings.coarse else []
 
 
 def prepare(plan: Plan, trainings: list[Training], data: Path, run: RunFolder, world: World, progress: Callable[[int, int, str], None]) -> RunData:
@@ -67,24 +65,20 @@ def prepare(plan: Plan, trainings: list[Training], data: Path, run: RunFolder, w
 
         return world.led(build) or build()  # the first process writes the cache, the others find it
 
-    def cached_both(of: list[TrainingCase], folder: str) -> tuple[list[CachedCase], list[CachedCase], dict[str, str], dict]:
-        fine, bad, hashes = cached(of, folder, settings.spacing)
-        coarse, worse, _ = cached(of, f"{folder}-coarse", 2 * settings.spacing) if settings.coarse else ([], {}, {})
-        return fine, coarse, bad | worse, hashes
-
-    fine, coarse, bad, hashes = cached_both(found, "cache")
-    left_out |= bad
-    phantoms, coarse_phantoms = [], []
-    if settings.phantoms:
+    fine, bad, hashes = cached(found, "cache", settings.spacing)
+    coarse, bad_coarse, _ = cached(found, "cache-coarse", 2 * settings.spacing) if settings.coarse else ([], {}, {})
+    left_out |= bad | bad_coarse
+    phantoms = []
+    if any(plan.settings_of(training).phantoms for training in trainings):
         place = run.path / _PHANTOMS
         world.led(lambda: write_folder(place, settings.phantoms, _EDITION, settings.seed, lambda done, total: progress(done, total, "generated")))
-        phantoms, coarse_phantoms, bad, _ = cached_both(find_training_cases(place)[0], f"cache-{_PHANTOMS}")
+        phantoms, bad, _ = cached(find_training_cases(place)[0], f"cache-{_PHANTOMS}", settings.spacing)
         if bad:
             name, reason = next(iter(bad.items()))
             raise InputError(f"The generated case {name} in {place} cannot be used ({reason}); delete that folder and start again.")
     cases = {case.name: case for case in found if case.name not in left_out}
     by_name = ({case.name: case for case in each} for each in (fine, coarse))
-    prepared = RunData(settings, cases, *by_name, phantoms, coarse_phantoms, left_out, _folds(plan, cases, data))
+    prepared = RunData(settings, cases, *by_name, phantoms, left_out, _folds(plan, cases, data))
     for training in trainings:
         if not prepared.split(training)[0]:
             raise InputError(f"No case is left to train {training.key} on (a tested patient's other scans do not count); give more cases or test fewer.")

@@ -26,9 +26,9 @@ from training.generated_cases import write_cases
 
 SETTINGS = settings_from({
     "preprocessing": "whole-brain", "spacing": 6.0, "crop": (32, 32, 32), "width": 2, "epochs": 2, "schedule": "polynomial", "inner_validation": 0.3,
-    "phantoms": 2, "whole": 0.5, "seed": 4,
+    "phantoms": 2, "whole": 0.5, "seed": 4, "epochs_student": 2,
 })  # fmt: skip
-PLAN = Plan(("baseline",), SETTINGS, "kdnet train DATA RUN --phantoms 2", test=("BraTS2021_00003",), exported=("baseline",), name="taught")
+PLAN = Plan(("teacher", "gt+kd"), SETTINGS, "kdnet train DATA RUN --phantoms 2", test=("BraTS2021_00003",), exported=("teacher", "gt+kd"), name="taught")
 
 
 def _refuse(done, total, name):
@@ -47,13 +47,16 @@ def finished(data, tmp_path_factory):
     return run
 
 
-def test_they_are_learnt_but_neither_tested_nor_asked(finished, data):
+def test_the_student_learns_them_and_they_are_neither_tested_nor_asked(finished, data):
     phantom = "BraTS2021_90001"
     prepared = prepare(PLAN, PLAN.trainings(), data, RunFolder(finished), World(torch.device("cpu")), _refuse)
-    train, validation, test = prepared.split(PLAN.trainings()[0])
-    assert [len(train), len(validation), len(test)] == [2, 1, 1] and phantom not in [*validation, *test]
-    learnt, coarse = prepared.learnt(train)
-    assert [case.name for case in learnt] == [*train, phantom, "BraTS2021_90002"] and not coarse
+    for training, generated in zip(PLAN.trainings(), ([], [phantom, "BraTS2021_90002"]), strict=True):
+        train, validation, test = prepared.split(training)
+        assert [len(train), len(validation), len(test)] == [2, 1, 1] and phantom not in [*validation, *test]
+        learnt, coarse = prepared.learnt(train, PLAN.settings_of(training))
+        assert [case.name for case in learnt] == [*train, *generated] and not coarse
+        epoch = next(event for event in RunFolder(finished).events() if event["kind"] == "steps" and event["training"] == training.key)
+        assert epoch["steps"] == len(learnt)
     assert (finished / "phantoms" / phantom).is_dir() and (finished / "cache-phantoms" / phantom).is_dir()
     for name in ("data.json", "folds.json", "results.csv"):
         assert "BraTS2021_00003" in (finished / name).read_text() and phantom not in (finished / name).read_text()
@@ -67,9 +70,11 @@ def test_they_are_those_of_the_runs_own_seed(finished):
 
 
 def test_run_and_model_say_so(finished):
-    assert "Every training learns 2 generated cases besides" in (finished / "README.md").read_text()
+    assert "Every student learns 2 generated cases besides" in (finished / "README.md").read_text()
     summary = load_model(finished / "models" / "taught.safetensors")[1].training["summary"]
     assert "on 2 cases and 2 generated ones. " in summary and "phantoms 2 (paper: 0)" in summary
+    teachers = load_model(finished / "models" / "taught-teacher.safetensors")[1].training["summary"]
+    assert "generated" not in teachers and "phantoms" not in teachers
 
 
 def test_what_was_deleted_is_generated_again_and_gives_the_same(finished, data, tmp_path):
@@ -77,7 +82,7 @@ def test_what_was_deleted_is_generated_again_and_gives_the_same(finished, data, 
     for folder in ("phantoms", "cache-phantoms", "all"):
         shutil.rmtree(run / folder)
     running.resume(run, data, "cpu")
-    scores = "all/baseline/scores.csv"
+    scores = "all/gt+kd/scores.csv"
     assert (run / scores).read_bytes() == (finished / scores).read_bytes()
 
 
@@ -105,6 +110,11 @@ def test_stopped_while_they_are_generated_it_goes_on_from_there(data, tmp_path):
     assert written
     running.resume(run, data, "cpu")
     assert len(list((run / "phantoms").glob("BraTS*"))) == 2 and all(path.stat().st_mtime_ns == since for path, since in written.items())
+
+
+def test_without_a_student_none_are_generated(data, tmp_path):
+    running.start(replace(PLAN, systems=("baseline",), exported=("baseline",)), data, tmp_path / "run", "cpu")
+    assert not (tmp_path / "run" / "phantoms").exists() and "generated" not in (tmp_path / "run" / "README.md").read_text()
 
 
 def test_the_estimate_counts_them():

@@ -58,6 +58,12 @@ def test_a_folder_with_other_files_is_left_as_it_is(tmp_path):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("README.md", "my own")]
 
 
+def test_trainings_copied_from_another_run_may_be_there(tmp_path):
+    (tmp_path / "fold-2" / "teacher").mkdir(parents=True)
+    record_plan(Plan(("gt+kd",), replace(Settings(), folds=2), "kdnet experiment"), tmp_path, tmp_path)
+    assert (tmp_path / "run.json").exists()
+
+
 def test_nothing_is_written_where_there_are_no_cases(tmp_path):
     (tmp_path / "data").mkdir()
     for data, what in (("data", "holds no BraTS case"), ("nowhere", "There is no folder")):

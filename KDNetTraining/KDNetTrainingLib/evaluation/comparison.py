@@ -21,7 +21,7 @@ _SEED = 0  # of the bootstrap: the same table from the same scores
 #: Settings of teacher and student, which say nothing of a system that has no part in them.
 _OF_DISTILLATION = (
     "imitation", "temperature", "alpha", "distillation_mask", "student_from_teacher", "student_from_baseline", "mean_with_baseline",
-    "epochs_teacher", "epochs_student", "teacher_modalities", "teacher_model",
+    "epochs_teacher", "epochs_student", "teacher_modalities", "teacher_model", "phantoms",
 )  # fmt: skip
 
 

@@ -36,8 +36,8 @@ _FILES = (
     ("models", "model files (.safetensors) for `kdnet segment` and for 3D Slicer"),
     ("cache", "the prepared cases; may be deleted and is then made again"),
     ("cache-coarse", "the same at half the resolution, for the coarse epochs"),
-    ("phantoms", "the generated cases, learnt beside the others; may be deleted and are then generated again"),
-    ("cache-phantoms", "the generated cases, prepared; `cache-phantoms-coarse` at half the resolution"),
+    ("phantoms", "the generated cases that students learn beside the others; may be deleted and are then generated again"),
+    ("cache-phantoms", "the generated cases, prepared"),
 )
 #: Pictures of all systems together.
 PICTURES = ("boxplots.png", "scatter.png", "slices.png")
@@ -153,8 +153,8 @@ def _data(run: RunFolder, plan: Plan, state: RunState, place: Path) -> str:
         lines.append("No case is kept for testing: where Dice is given, it is of the cases that also chose the epoch.")
     else:
         lines.append("No case is kept for testing, so no Dice is given.")
-    if plan.settings.phantoms:
-        lines.append(f"Every training learns {plan.settings.phantoms} generated cases besides; they are neither tested nor do they choose the epoch.")
+    if any(plan.settings_of(training).phantoms for training in plan.trainings()):
+        lines.append(f"Every student learns {plan.settings.phantoms} generated cases besides; they are neither tested nor do they choose the epoch.")
     lines.append(chosen or "No case chooses the epoch or the schedule: the last epoch counts.")
     if left_out:
         lines += ["", *(f"- {name} is left out: {reason}" for name, reason in sorted(left_out.items())[:_NAMED])]

@@ -14,7 +14,7 @@ from KDNetTrainingLib.run.run_folder import RunFolder
 from KDNetTrainingLib.settings import Settings
 from KDNetTrainingLib.systems.registry import SYSTEMS
 
-#: What may lie in a run's folder before run.json does.
+#: What may lie in a run's folder before run.json does, besides trainings that were copied from another run.
 _BEFORE = {"lock", "parts", "stop", COPY}
 
 
@@ -25,7 +25,7 @@ def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None
     more epochs. Raises InputError where the folder holds another run or other files, is at work, or cannot be written; other
     parts than ``part`` may be at work. A given teacher is copied into the folder; raises InputError or ModelError where it cannot teach.
     """
-    _refuse_other_files(run_path)
+    _refuse_other_files(run_path, plan)
     run = RunFolder(run_path, part)
     facts = plan.as_dict()
     settings, command = facts.pop("settings"), facts.pop("command")
@@ -52,10 +52,11 @@ def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None
         raise InputError(f"{run.path} cannot be written to ({error.strerror}); choose another run folder.") from error
 
 
-def _refuse_other_files(run_path: Path) -> None:
+def _refuse_other_files(run_path: Path, plan: Plan) -> None:
     """A run writes README.md, settings.json and more, which must not be the user's own."""
     if run_path.is_dir() and not (run_path / "run.json").exists():
-        other = sorted(entry.name for entry in run_path.iterdir() if entry.name not in _BEFORE)
+        own = _BEFORE | {training.key.split("/")[0] for training in plan.trainings()}
+        other = sorted(entry.name for entry in run_path.iterdir() if entry.name not in own)
         if other:
             raise InputError(f"{run_path} holds other files (such as {other[0]}); choose an empty or a new folder for the run.")
 
