@@ -20,16 +20,21 @@ def write_rows(path: Path, columns: tuple[str, ...], rows) -> None:
 
     Raises InputError where that is not possible, such as while a spreadsheet program holds the file open on Windows.
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_guarded(row[column]) for column in columns] for row in rows)
     try:
         with replacing(path) as partial:
             # Names of files may hold bytes that are not UTF-8; surrogateescape brings them back as they were.
-            partial.write_bytes(text.getvalue().encode("utf-8", "surrogateescape"))
+            partial.write_bytes(as_text(columns, rows, ",").encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); close it elsewhere or choose another folder.") from error
+
+
+def as_text(columns: tuple[str, ...], rows, delimiter: str) -> str:
+    """``rows`` (as for :func:`write_rows`) as text, such as with tabs for the clipboard, from which spreadsheets paste them."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_guarded(row[column]) for column in columns] for row in rows)
+    return text.getvalue()
 
 
 def read_rows(path: Path, columns: tuple[str, ...], added: tuple[str, ...] = ()) -> list[dict[str, str]]:

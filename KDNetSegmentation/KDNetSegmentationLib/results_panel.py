@@ -5,7 +5,6 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from KDNetLib.errors import KDNetError
 from KDNetSegmentationLib import results_table
 from KDNetSegmentationLib.segmentation_output import currentVolumes, hasResult, isShown3D, setShown3D
 from KDNetSegmentationLib.styles import WARNING_STYLE
@@ -88,14 +87,7 @@ class ResultsPanel(VTKObservationMixin):
         )
         if not path:
             return ""
-        try:
-            results_table.writeCsv(stored, path)
-        except OSError as error:
-            raise KDNetError(
-                _("The volumes could not be saved to {path} ({reason}); choose another folder.").format(
-                    path=path, reason=error.strerror
-                )
-            ) from error
+        results_table.writeCsv(stored, path)
         return _("The volumes are saved in {path}.").format(path=path)
 
     def _onSegmentsModified(self, caller, event):

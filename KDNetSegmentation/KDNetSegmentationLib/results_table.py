@@ -1,16 +1,17 @@
 """The volumes and warnings of a run: kept with the segmentation node, shown, copied and saved."""
 
-import csv
-import io
 import json
 import math
+from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from KDNetLib.csv_report import as_text, write_rows
 from KDNetLib.labels import VOLUME_KEYS
 from KDNetSegmentationLib.segmentation_output import currentVolumes
 
 _ATTRIBUTE = "KDNet.result"
+_COLUMNS = ("case", "label", "structure", "volume_ml", "confidence", "edited", "warnings")
 
 
 def storeResult(result, inputName: str) -> None:
@@ -79,22 +80,17 @@ def volumeRows(stored: dict) -> list[tuple[str, str, str, str]]:
 
 
 def asText(stored: dict) -> str:
-    """The volumes and warnings for the clipboard: tab-separated, as spreadsheets paste them."""
-    return _tabular(stored, "\t")
+    """The volumes and warnings for the clipboard."""
+    return as_text(_COLUMNS, _csvRows(stored), "\t")
 
 
 def writeCsv(stored: dict, path: str) -> None:
-    """Write the volumes and warnings to a CSV file. Raises OSError."""
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        file.write(_tabular(stored, ","))
+    """Write the volumes and warnings to a CSV file. Raises :class:`InputError`."""
+    write_rows(Path(path), _COLUMNS, _csvRows(stored))
 
 
-def _tabular(stored, delimiter):
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(["case", "label", "structure", "volume_ml", "confidence", "edited", "warnings"])
-    edited = "yes" if stored["edited"] else "no"
-    for row in volumeRows(stored):
-        # In every row, so that rows of several cases can be put together.
-        writer.writerow([stored["input"], *row, edited, " ".join(warnings(stored))])
-    return text.getvalue()
+def _csvRows(stored):
+    # In every row, so that rows of several cases can be put together.
+    ofRun = {"case": stored["input"], "edited": "yes" if stored["edited"] else "no", "warnings": " ".join(warnings(stored))}
+    ofLabel = _COLUMNS[1:5]
+    return [{**ofRun, **dict(zip(ofLabel, row, strict=True))} for row in volumeRows(stored)]

@@ -77,3 +77,10 @@ def test_the_status_line_is_of_one_scan_and_one_scene(panel):
     click(panel.ui.copyButton)
     slicer.mrmlScene.Clear(False)
     assert panel.ui.statusLabel.text == "" and panel.ui.statusLabel.isHidden()
+
+
+def test_a_scan_named_like_a_formula_is_none_to_a_spreadsheet(panel):
+    segmentHead(panel).SetName("=1+1")
+    segmentAndWait(panel)
+    click(panel.ui.copyButton)
+    assert [line.split("\t")[0] for line in slicer.app.clipboard().text().splitlines()[1:]] == ["'=1+1"] * 5

@@ -87,9 +87,9 @@ def test_volumes_are_shown_copied_and_saved(panel, bench, tmp_path):
     bench.dialogs.choose(path)
     click(panel.ui.saveButton)
     assert path.read_text().splitlines()[5].split(",")[1] == "WT"
-    bench.dialogs.choose(tmp_path / "missing" / "volumes.csv")
+    bench.dialogs.choose(path / "volumes.csv")  # in a file instead of a folder
     click(panel.ui.saveButton)
-    assert "could not be saved" in panel.ui.statusLabel.text
+    assert "cannot be written" in panel.ui.statusLabel.text
 
 
 def test_confidence_of_a_calibrated_model_is_shown_saved_and_kept_with_the_scene(model, panel, bench, tmp_path):
