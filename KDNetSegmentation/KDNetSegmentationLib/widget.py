@@ -110,8 +110,8 @@ class KDNetSegmentationWidget(ModuleWidget):
         segmentationNode = parameters.segmentation if parameters else None
         model = self._models.current
         self._results.show(segmentationNode)
-        if self._compared != (segmentationNode, parameters.reference if parameters else None):
-            fillComparison(self.ui.comparisonTable, None)  # of other nodes
+        if self._compared != self._whatIsCompared(segmentationNode, parameters.reference if parameters else None):
+            fillComparison(self.ui.comparisonTable, None)  # of other nodes, or of the segments before they were edited
         reasons = disabledReasons(
             PanelState(
                 busy=self.logic.busy,
@@ -239,10 +239,14 @@ class KDNetSegmentationWidget(ModuleWidget):
 
     def _onCompared(self, job):
         if job.error is None:
-            self._compared = (job.segmentationNode, job.referenceNode)
+            self._compared = self._whatIsCompared(job.segmentationNode, job.referenceNode)
             fillComparison(self.ui.comparisonTable, job.result)
             self._showStatus("")
         self._onFinished(job)
+
+    def _whatIsCompared(self, segmentationNode, referenceNode):
+        stored = self._results.stored
+        return segmentationNode, referenceNode, stored and stored["volumes_ml"]
 
     def _onDevicesListed(self, job):
         if job.error is None:

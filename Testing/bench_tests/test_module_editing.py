@@ -60,6 +60,16 @@ def test_volumes_follow_an_edit_and_say_so(panel, edited):
     assert not panel._results._settling.isActive(), "measuring is no edit"
 
 
+def test_a_comparison_goes_where_its_segments_are_edited(panel, edited):
+    volume, _ = edited
+    panel.ui.referenceSelector.setCurrentNode(addResult(volume))
+    click(panel.ui.compareButton)
+    waitFor(lambda: not panel.logic.busy)
+    assert tableTexts(panel.ui.comparisonTable)[0][:2] == ["ET", "1.000"]
+    erase(*edited)
+    waitFor(lambda: not tableTexts(panel.ui.comparisonTable), seconds=20, what="the end of the old comparison")
+
+
 def test_volumes_of_an_edit_are_copied_and_saved(panel, edited, bench, tmp_path):
     def saved():
         click(panel.ui.copyButton)
