@@ -5,7 +5,7 @@
 PICTURE.png shows the panel with volumes and comparison beside three slice views and the surfaces. REFERENCE is a label
 map; MODEL the name of a model at hand (default: the bundled one). The picture in the README is that of BraTS2021_00495
 by the one of the bundled model's three networks that did not see it in training, imported by `kdnet models import`:
-RUN/models/student-baseline-fold-1.safetensors.
+RUN/models/student-gt-kd-fold-1.safetensors.
 """
 
 import sys
