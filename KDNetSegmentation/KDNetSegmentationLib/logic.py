@@ -52,6 +52,11 @@ class KDNetSegmentationLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         """Whether something is being computed."""
         return self._job is not None
 
+    @property
+    def processBusy(self) -> bool:
+        """Whether the process computes, be it for another logic."""
+        return self._worker.busy
+
     def segment(
         self,
         volumeNode,

@@ -10,12 +10,13 @@ from KDNetSegmentationLib.segmentation_output import currentVolumes, hasResult, 
 from KDNetSegmentationLib.styles import WARNING_STYLE
 from KDNetSegmentationLib.tables import fillVolumes
 
-#: What an edit of the segments, its undoing included, is told by.
+#: What an edit of the segments, its undoing included, or of their place is told by.
 _EDITED = (
     slicer.vtkSegmentation.SourceRepresentationModified,
     slicer.vtkSegmentation.SegmentModified,
     slicer.vtkSegmentation.SegmentAdded,
     slicer.vtkSegmentation.SegmentRemoved,
+    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
 )
 
 #: How long the segments must stay as they are before their volumes are measured again, so that painting stays fluid.

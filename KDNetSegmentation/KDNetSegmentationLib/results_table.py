@@ -36,9 +36,13 @@ def storedResult(segmentationNode) -> dict | None:
     return json.loads(text) if text else None
 
 
-def withCurrentVolumes(stored: dict, volumes_ml: dict[str, float]) -> dict:
-    """``stored`` with the volumes that its segments have now; ``edited`` says whether these are others than after the run."""
-    after = stored.get("segments_ml", stored["volumes_ml"])  # scenes of earlier versions lack the first
+def withCurrentVolumes(stored: dict, volumes_ml: dict[str, float] | None) -> dict:
+    """``stored`` with the volumes that its segments have now; ``edited`` says whether these are others than after the run.
+
+    None, where they cannot be measured, leaves those of the run.
+    """
+    after = stored.get("segments_ml") or stored["volumes_ml"]  # scenes of earlier versions lack the first
+    volumes_ml = volumes_ml or after
     # A scene file rounds the voxels' size.
     edited = not all(math.isclose(volumes_ml[key], after[key], rel_tol=1e-6) for key in VOLUME_KEYS)
     return {**stored, "volumes_ml": volumes_ml if edited else stored["volumes_ml"], "edited": edited}

@@ -93,8 +93,14 @@ def readClasses(segmentationNode, gridNode) -> np.ndarray:
     return segmentNumbers(segmentationNode, list(SEGMENT_IDS.values()), gridNode).astype(np.uint8)
 
 
-def currentVolumes(segmentationNode) -> dict[str, float]:
-    """The volumes (``volumes_ml``) of KDNet's segments as they are now. They must be there: see :func:`hasResult`."""
+def currentVolumes(segmentationNode) -> dict[str, float] | None:
+    """The volumes (``volumes_ml``) of KDNet's segments as they are now; None where they have no voxels, only surfaces.
+
+    They must be there: see :func:`hasResult`.
+    """
+    labelmap = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    if not segmentationNode.GetSegmentation().ContainsRepresentation(labelmap):
+        return None
     # Without nodes in the scene, which would make more than the panel look at it again.
     merged, values, matrix = slicer.vtkOrientedImageData(), vtk.vtkIntArray(), vtk.vtkMatrix4x4()
     for label in LABELS:
@@ -103,7 +109,9 @@ def currentVolumes(segmentationNode) -> dict[str, float]:
         merged, slicer.vtkSegmentation.EXTENT_UNION_OF_SEGMENTS, None, _segmentIds(), values
     )
     merged.GetImageToWorldMatrix(matrix)
-    return volumes_ml(vtk_to_numpy(merged.GetPointData().GetScalars()), inWorld(matrix, segmentationNode))
+    scalars = merged.GetPointData().GetScalars()  # None where all are empty
+    voxels = np.zeros(0, np.uint8) if scalars is None else vtk_to_numpy(scalars)
+    return volumes_ml(voxels, inWorld(matrix, segmentationNode))
 
 
 def setShown3D(segmentationNode, shown: bool) -> None:

@@ -152,18 +152,19 @@ class KDNetSegmentationWidget(ModuleWidget):
     def onCompare(self):
         """Measure the result against the reference."""
         parameters = self._parameterNode
+        compared = self._whatIsCompared(parameters.segmentation, parameters.reference)  # before anyone edits them
         self._begin(
             self.logic.startComparison,
             parameters.segmentation,
             parameters.reference,
             parameters.convention,
-            onFinished=self._onCompared,
+            onFinished=lambda job: self._onCompared(job, compared),
         )
 
     def onAdvancedCollapsed(self, collapsed):
         """Ask for the devices the first time that they can be seen."""
         # Looking at the section is no reason to ask for an installation.
-        if not (collapsed or self._devices.listed or self.logic.busy or missingPackages()):
+        if not (collapsed or self._devices.listed or self.logic.processBusy or missingPackages()):
             self._begin(self.logic.startListingDevices, onFinished=self._onDevicesListed)
 
     def onExtractBrain(self):
@@ -230,16 +231,18 @@ class KDNetSegmentationWidget(ModuleWidget):
     def _onSegmented(self, job):
         if job.error is None:
             self._compared = None
-            if self._parameterNode:
-                self._parameterNode.segmentation = job.result.segmentationNode
+            # A scene that was imported meanwhile may have disconnected a panel that is not shown.
+            parameterNode = self._parameterNode or self.logic.getParameterNode()
+            if parameterNode.inputVolume is job.input.volumeNode:
+                parameterNode.segmentation = job.result.segmentationNode
             for warning in job.result.warnings:
                 self._log(warning)
             self._showStatus("")  # the warnings stand with the volumes
         self._onFinished(job)
 
-    def _onCompared(self, job):
+    def _onCompared(self, job, compared):
         if job.error is None:
-            self._compared = self._whatIsCompared(job.segmentationNode, job.referenceNode)
+            self._compared = compared
             fillComparison(self.ui.comparisonTable, job.result)
             self._showStatus("")
         self._onFinished(job)

@@ -37,7 +37,7 @@ class Settings:
     crop: tuple = _other((64, 64, 64), "sides of a training sample in network voxels, multiples of 16; where some are coarse, of 32")
     augmentation: str = _choice("paper", "paper: random flips; strong: also exchange of axes, rotation, scaling, elastic changes, another T1 weighting and contrast dose, intensities, left-over skull", "paper", "strong")
     transplantation: float = _number(0.0, "share of the samples that get a piece with another training case's tumour (CarveMix)", 0.0, 1.0)
-    phantoms: int = _number(0, "generated cases (those of kdnet phantom) that a student learns beside its own; baseline and teacher learn none, and none is tested", 0, 9999)
+    phantoms: int = _number(0, "generated cases (those of kdnet phantom) that a student learns beside its own; systems without a teacher learn none, and none is tested", 0, 9999)
     coarse: float = _number(0.0, "share of the epochs, the first ones, with samples of half the resolution: an eighth of the time; a student leaves them out", 0.0, 0.9)
     whole: float = _number(0.0, "share of the epochs, the last ones, with whole scans as samples, as at test; of a student's as large a share as of the others' fine ones", 0.0, 1.0)
     least_enhancing: float = _number(0.0, "ml of enhancing tumour in a scan below which model and scores count it as necrotic core; 0, as the paper: always kept", 0.0, LARGEST_SPECK_ML)

@@ -22,7 +22,7 @@ def runFolderProblem(runFolder: str, dataFolder: str = "") -> str:
         return _("There is no permission to write in {path}; choose another folder for the run.").format(path=place)
     if dataFolder and _inside(folder, Path(dataFolder)):
         return _("The run folder lies in the data folder; choose one elsewhere, so that the data stay as they are.")
-    if folder.is_dir() and not holdsRun(folder) and any(folder.iterdir()):
+    if folder.is_dir() and not holdsRun(folder) and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         return _("{path} holds other files; choose an empty or a new folder for the run.").format(path=folder)
     return ""
 

@@ -62,6 +62,16 @@ def test_logics_that_are_made_and_dropped_share_one_process(logic, model):
     waitFor(lambda: not processesOfWorker(), seconds=1, what="the end of the process")
 
 
+def test_opening_advanced_while_a_script_computes_is_no_error(panel, model):
+    job = KDNetSegmentationLogic().startSegmentation(addVolume(), model=model)
+    panel.ui.advancedCollapsibleButton.collapsed = False
+    assert panel.ui.statusLabel.isHidden() and not panel._devices.listed
+    waitFor(lambda: job.finished)
+    panel.ui.advancedCollapsibleButton.collapsed = True
+    panel.ui.advancedCollapsibleButton.collapsed = False
+    waitFor(lambda: panel._devices.listed)
+
+
 def test_a_logic_leaves_the_computation_of_another_alone(logic, model):
     volume, lines = addVolume(), []
     other = KDNetSegmentationLogic(onLog=lines.append)

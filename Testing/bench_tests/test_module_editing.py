@@ -70,6 +70,33 @@ def test_a_comparison_goes_where_its_segments_are_edited(panel, edited):
     waitFor(lambda: not tableTexts(panel.ui.comparisonTable), seconds=20, what="the end of the old comparison")
 
 
+def test_a_comparison_of_segments_that_are_edited_meanwhile_is_not_shown_as_theirs(panel, edited):
+    volume, _ = edited
+    panel.ui.referenceSelector.setCurrentNode(addResult(volume))
+    click(panel.ui.compareButton)
+    erase(*edited)
+    waitFor(lambda: not panel.logic.busy)
+    assert not tableTexts(panel.ui.comparisonTable)
+
+
+def test_volumes_follow_a_transform_that_scales(panel, edited):
+    before = shown(panel)
+    edited[1].SetAndObserveTransformNodeID(addTransform(np.diag([2.0, 1, 1, 1])).GetID())
+    waitFor(lambda: shown(panel) != before, seconds=20)
+    assert float(shown(panel)["WT"]) == pytest.approx(2 * float(before["WT"]), abs=0.01)
+
+
+def test_a_result_of_surfaces_alone_keeps_the_volumes_of_the_run(panel, edited):
+    before = shown(panel)
+    node = edited[1]
+    node.CreateClosedSurfaceRepresentation()
+    node.SetSourceRepresentationToClosedSurface()
+    assert currentVolumes(node) is None
+    waitFor(lambda: not panel._results._settling.isActive(), seconds=20)
+    click(panel.ui.copyButton)
+    assert shown(panel) == before and "edited" not in panel.ui.captionLabel.text
+
+
 def test_volumes_of_an_edit_are_copied_and_saved(panel, edited, bench, tmp_path):
     def saved():
         click(panel.ui.copyButton)

@@ -1,6 +1,6 @@
 """Scenes loaded while the panel is open: it shows what was saved, and changes nothing of it."""
 
-from module_support import addResult, addVolume  # first: starts the bench
+from module_support import addResult, addVolume, click, waitFor  # first: starts the bench
 from module_fixtures import *  # noqa: F403
 
 import pytest
@@ -65,3 +65,14 @@ def test_a_scene_without_choices_gives_its_first_volume_and_the_result_of_that(l
     assert chosen(panel) == [None, None]
     slicer.util.loadScene(str(tmp_path / "scene.mrb"), {})
     assert chosen(panel) == ["scan", "scan KDNet segmentation"]
+
+
+def test_a_run_that_ends_behind_an_imported_scene_has_its_result_chosen(panel, model, tmp_path):
+    panel.ui.inputSelector.setCurrentNode(addVolume("mine"))
+    click(panel.ui.segmentButton)
+    panel.parent.exit()
+    (tmp_path / "other.mrml").write_text('<MRML version="Slicer4.4.0" userTags=""></MRML>')
+    slicer.util.loadScene(str(tmp_path / "other.mrml"), {"clear": False})
+    waitFor(lambda: not panel.logic.busy)
+    panel.parent.enter()
+    assert chosen(panel) == ["mine", "mine KDNet segmentation"] and panel.ui.volumesTable.rowCount

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,21 @@ def test_a_folder_with_other_files_is_left_as_it_is(tmp_path):
     with pytest.raises(InputError, match=r"holds other files \(such as README.md\); choose an empty or a new folder"):
         record_plan(plan, tmp_path, tmp_path)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("README.md", "my own")]
+
+
+def test_another_part_may_begin_the_run_at_the_same_time(tmp_path, monkeypatch):
+    plan, listed = Plan(("baseline",), replace(Settings(), folds=2), "kdnet experiment"), Path.iterdir
+    (tmp_path / ".123-run.json").write_text("half")  # of a part that was killed, or is just writing
+
+    def while_the_other_writes(folder):
+        if folder == tmp_path and not (folder / "run.json").exists():
+            monkeypatch.setattr(Path, "iterdir", listed)
+            record_plan(plan, tmp_path, tmp_path)
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", while_the_other_writes)
+    record_plan(plan, tmp_path, tmp_path)
+    assert RunFolder(tmp_path).read("settings")["folds"] == 2
 
 
 def test_trainings_copied_from_another_run_may_be_there(tmp_path):

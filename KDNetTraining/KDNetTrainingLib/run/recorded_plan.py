@@ -54,11 +54,17 @@ def record_plan(plan: Plan, data: Path, run_path: Path, part: Part | None = None
 
 def _refuse_other_files(run_path: Path, plan: Plan) -> None:
     """A run writes README.md, settings.json and more, which must not be the user's own."""
-    if run_path.is_dir() and not (run_path / "run.json").exists():
-        own = _BEFORE | {training.key.split("/")[0] for training in plan.trainings()}
-        other = sorted(entry.name for entry in run_path.iterdir() if entry.name not in own)
-        if other:
-            raise InputError(f"{run_path} holds other files (such as {other[0]}); choose an empty or a new folder for the run.")
+    if not run_path.is_dir():
+        return
+    own = _BEFORE | {training.key.split("/")[0] for training in plan.trainings()}
+    try:
+        # Hidden ones are a file manager's, or half-written ones of ours.
+        other = sorted(entry.name for entry in run_path.iterdir() if entry.name not in own and not entry.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{run_path} cannot be read ({error.strerror}); choose another folder for the run.") from error
+    # Asked for after looking, because another part may begin the run meanwhile.
+    if other and not (run_path / "run.json").exists():
+        raise InputError(f"{run_path} holds other files (such as {other[0]}); choose an empty or a new folder for the run.")
 
 
 def record_origin(run: RunFolder, data: Path, command: str) -> None:
