@@ -16,7 +16,8 @@ PROBABILITIES_SUFFIX = "_kdnet-prob"
 _EXTENSION = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 _T1CE_WORDS = {"t1ce", "t1c", "t1gd", "t1post", "ct1"}
 #: BIDS writes sub-01_ce-gadolinium_T1w; others T1_Gd, T1w-CE, T1 post.
-_T1CE_PHRASE = re.compile(r"(^|_)ce-[a-z0-9]+_(.*_)?t1w$|(^|[-_. +])t1w?[-_. +](ce|gd|c|post|contrast)($|[-_. +])", re.IGNORECASE)
+_TWO_WORDS = r"t1w?[-_. +](ce|gd|c|post|contrast)"
+_T1CE_PHRASE = re.compile(rf"(^|_)ce-[a-z0-9]+_(.*_)?t1w$|(^|[-_. +]){_TWO_WORDS}($|[-_. +])", re.IGNORECASE)
 _OTHER_MODALITIES = {"t1", "t1n", "t1w", "t2", "t2w", "t2f", "fla", "flair", "adc", "dwi", "swi", "asl", "bold"}
 _LABEL_WORDS = {"seg", "segm", "segmentation", "label", "labels", "labelmap", "mask", "brainmask"}
 #: The Medical Segmentation Decathlon and nnU-Net give image and label one name, in two folders.
@@ -24,7 +25,7 @@ _LABEL_FOLDERS = {"labels", "labelstr", "labelsts", "gt_segmentations"}
 #: What follows the case's own name, possibly several times: case_t1ce_kdnet-seg.
 _ROLE = re.compile(
     r"(^|[-_. +])(kdnet-seg|seg|segm|segmentation|labels?|labelmap|pred|prediction"
-    r"|t1ce|t1c|t1gd|t1post|ct1|ce-[a-z0-9]+_t1w|t1w?[-_. +](ce|gd|c|post|contrast))$", re.IGNORECASE
+    rf"|{'|'.join(sorted(_T1CE_WORDS))}|ce-[a-z0-9]+_t1w|{_TWO_WORDS})$", re.IGNORECASE
 )
 
 

@@ -3,6 +3,7 @@
 Import it before anything of the module: it starts the bench, which gives qt, ctk and the rest of slicer.
 """
 
+import csv
 import os
 import subprocess
 import time
@@ -110,6 +111,15 @@ def segmentAndWait(panel):
     assert panel.ui.segmentButton.text == "Segment"
     click(panel.ui.segmentButton)
     waitFor(lambda: not panel.logic.busy, what="the end of the run")
+
+
+def copiedAndSaved(panel, bench, path):
+    """The rows, by their headings, that Copy puts on the clipboard and that Save writes to the CSV file ``path``."""
+    click(panel.ui.copyButton)
+    bench.dialogs.choose(path)
+    click(panel.ui.saveButton)
+    with open(path, newline="") as file:
+        return list(csv.DictReader(slicer.app.clipboard().text().splitlines(), delimiter="\t")), list(csv.DictReader(file))
 
 
 def processesOfWorker():

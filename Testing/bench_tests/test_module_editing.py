@@ -6,13 +6,12 @@ from module_support import (
     addVolume,
     addWarp,
     click,
+    copiedAndSaved,
     lesionClasses,
     tableTexts,
     waitFor,
 )  # first: starts the bench
 from module_fixtures import *  # noqa: F403
-
-import csv
 
 import numpy as np
 import pytest
@@ -99,13 +98,8 @@ def test_a_result_of_surfaces_alone_keeps_the_volumes_of_the_run(panel, edited):
 
 def test_volumes_of_an_edit_are_copied_and_saved(panel, edited, bench, tmp_path):
     def saved():
-        click(panel.ui.copyButton)
-        rows = list(csv.DictReader(slicer.app.clipboard().text().splitlines(), delimiter="\t"))
-        path = tmp_path / "volumes.csv"
-        bench.dialogs.choose(path)
-        click(panel.ui.saveButton)
-        with open(path, newline="") as file:
-            assert list(csv.DictReader(file)) == rows
+        rows, ofFile = copiedAndSaved(panel, bench, tmp_path / "volumes.csv")
+        assert ofFile == rows
         return {row["label"]: row["volume_ml"] for row in rows}, {row["edited"] for row in rows}
 
     assert saved() == (shown(panel), {"no"})

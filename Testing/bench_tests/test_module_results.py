@@ -1,9 +1,7 @@
 """The results section: what it shows of a result belongs to that result, whatever happens around it."""
 
-from module_support import addVolume, click, scanArray, segmentAndWait, waitFor  # first: starts the bench
+from module_support import addVolume, click, copiedAndSaved, scanArray, segmentAndWait, waitFor  # first: starts the bench
 from module_fixtures import *  # noqa: F403
-
-import csv
 
 import numpy as np
 import slicer
@@ -46,13 +44,8 @@ def test_warnings_stay_with_their_result_whatever_the_status_line_says(panel, be
 
 def test_warnings_are_copied_and_saved_with_the_volumes(panel, bench, tmp_path):
     segmentHead(panel)
-    click(panel.ui.copyButton)
-    copied = list(csv.DictReader(slicer.app.clipboard().text().splitlines(), delimiter="\t"))
-    path = tmp_path / "volumes.csv"
-    bench.dialogs.choose(path)
-    click(panel.ui.saveButton)
-    with open(path, newline="") as file:
-        assert list(csv.DictReader(file)) == copied
+    copied, saved = copiedAndSaved(panel, bench, tmp_path / "volumes.csv")
+    assert saved == copied
     assert {row["warnings"] for row in copied} == {shownWarnings(panel).replace("\n", " ")}
 
 
